@@ -1,0 +1,37 @@
+//! Names of everything the kernel side can lose. Each drop is counted in the per-CPU array
+//! `LOSSES` under one of these indices.
+
+/// An event over the threshold found the ring buffer full. Counters are not affected.
+pub const RING_FULL: u32 = 0;
+/// A block could not be followed: the `BLOCKS` map was full. The hit is counted, the block is not.
+pub const BLOCKS_FULL: u32 = 1;
+/// A spin could not be followed: the `SPINS` map was full. The hit is counted, the spin is not.
+pub const SPINS_FULL: u32 = 2;
+/// An event could not be credited to its task: the `TASKS` map was full.
+pub const TASKS_FULL: u32 = 3;
+/// The kernel gave no stack (`bpf_get_stackid` failed).
+pub const STACK_LOST: u32 = 4;
+/// An event could not be credited to its stack: the `STACK_COUNTS` map was full.
+pub const STACK_COUNTS_FULL: u32 = 5;
+/// A block ended whose start was not seen: the reader was inside when the probes came.
+pub const END_WITHOUT_START: u32 = 6;
+/// A probe fired at an address that the site table does not have.
+pub const UNKNOWN_ADDRESS: u32 = 7;
+/// A block began while the same reader was inside a block at the same site: the end of the first
+/// was not seen.
+pub const START_WITHOUT_END: u32 = 8;
+/// Number of losses; the size of the `LOSSES` array.
+pub const COUNT: u32 = 9;
+
+/// What to call each loss in the output, by index.
+pub const NAMES: [&str; COUNT as usize] = [
+    "ring_full",
+    "blocks_full",
+    "spins_full",
+    "tasks_full",
+    "stack_lost",
+    "stack_counts_full",
+    "end_without_start",
+    "unknown_address",
+    "start_without_end",
+];

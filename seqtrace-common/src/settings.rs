@@ -1,0 +1,27 @@
+//! Settings that user space gives to the kernel side when the object is loaded.
+
+/// Value of the read-only global `SETTINGS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Settings {
+    /// Events that lasted at least this long, in nanoseconds, go to the ring buffer.
+    pub threshold_ns: u64,
+    /// 1: walk the reader's stack and count by stack.
+    pub stacks: u32,
+    /// 1: write events over the threshold to the ring buffer.
+    pub events: u32,
+    /// Offset of `task_struct.pid` (thread id), from the kernel's BTF.
+    pub task_pid: u32,
+    /// Offset of `task_struct.tgid`.
+    pub task_tgid: u32,
+    /// Offset of `task_struct.comm`.
+    pub task_comm: u32,
+    /// Offset of `task_struct.nvcsw`.
+    pub task_nvcsw: u32,
+}
+
+const _: () = assert!(size_of::<Settings>() == 32);
+
+// SAFETY: `repr(C)`, no padding (asserted above), every bit pattern is valid.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for Settings {}

@@ -1,0 +1,3 @@
+//! Batches in, snapshots out. Pure.
+
+pub mod snapshot;

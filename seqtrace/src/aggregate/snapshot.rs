@@ -1,0 +1,193 @@
+//! Everything a view needs, complete by itself: names, numbers, stacks, coverage, losses.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::discover::catalog::{Lockname, Role};
+
+/// The state of a session at one moment, as totals since its start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Version of this document's layout.
+    pub format: u32,
+    /// Kernel release (`uname -r`).
+    pub release: String,
+    /// Build id of vmlinux, hexadecimal.
+    pub build_id: String,
+    /// Whether it is a PREEMPT_RT kernel.
+    pub realtime: bool,
+    /// Time since the last probe was attached, nanoseconds.
+    pub elapsed_ns: u64,
+    /// One row for each site that was hit, most time lost first, then most events.
+    pub rows: Vec<Row>,
+    /// The same added up by seqcount, in the same order.
+    pub seqcounts: Vec<SeqcountRow>,
+    /// Kernel stacks of the readers, when stacks were asked for.
+    pub stacks: Vec<StackRow>,
+    /// The longest events that came through the ring, longest first.
+    pub events: Vec<EventRow>,
+    /// What became of all sites.
+    pub coverage: Coverage,
+    /// Everything that was lost, by name; every name is present.
+    pub losses: BTreeMap<String, u64>,
+    /// What the stages before cost.
+    pub costs: Costs,
+}
+
+/// What one site did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Name of the seqcount.
+    pub seqcount: String,
+    /// What serialises its writers, where known.
+    pub lockname: Option<Lockname>,
+    /// `vmlinux`, or the module's name.
+    pub image: String,
+    /// The site: `d_lookup+0x4b`.
+    pub site: String,
+    /// Kind of event.
+    pub kind: Role,
+    /// Executions of the site's address: lock calls, `pause`s, retries.
+    pub hits: u64,
+    /// Completed events; for spins also those whose end shows only in that no `pause` followed.
+    pub count: u64,
+    /// Events that have begun and not ended: `hits = count + in_flight + lost` for blocks.
+    pub in_flight: u64,
+    /// Time lost by readers, nanoseconds.
+    pub total_ns: u64,
+    /// Longest event, nanoseconds.
+    pub max_ns: u64,
+    /// Blocks in which the reader slept.
+    pub slept: u64,
+    /// Blocks whose lock had an owner at the call.
+    pub owned: u64,
+    /// Durations by power of two: (lower bound in nanoseconds, events), ascending, empty buckets
+    /// left out. Sums up to `count` for blocks and spins; empty for retries and fallbacks.
+    pub histogram: Vec<(u64, u64)>,
+    /// Estimate of the median from the histogram, nanoseconds.
+    pub p50_ns: Option<u64>,
+    /// Estimate of the 99th percentile from the histogram, nanoseconds.
+    pub p99_ns: Option<u64>,
+    /// Tasks that waited or retried here, most time lost first.
+    pub readers: Vec<TaskRow>,
+    /// Tasks that owned the lock when readers came, most time first.
+    pub owners: Vec<TaskRow>,
+}
+
+/// What all sites of one seqcount did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeqcountRow {
+    /// Name of the seqcount.
+    pub seqcount: String,
+    /// What serialises its writers, where known.
+    pub lockname: Option<Lockname>,
+    /// Blocks.
+    pub blocks: u64,
+    /// Blocks in which the reader slept.
+    pub slept: u64,
+    /// Spins.
+    pub spins: u64,
+    /// Retries, fallbacks not included.
+    pub retries: u64,
+    /// Fallbacks.
+    pub fallbacks: u64,
+    /// Time lost by readers, nanoseconds.
+    pub total_ns: u64,
+    /// Longest wait, nanoseconds.
+    pub max_ns: u64,
+    /// Durations of blocks and spins, as in [`Row::histogram`].
+    pub histogram: Vec<(u64, u64)>,
+}
+
+/// One process and command.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct TaskRow {
+    /// Command name.
+    pub comm: String,
+    /// Process id.
+    pub tgid: u32,
+    /// Thread id of the first event seen.
+    pub tid: u32,
+    /// Events.
+    pub count: u64,
+    /// Time, nanoseconds.
+    pub total_ns: u64,
+}
+
+/// One kernel stack at one site.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct StackRow {
+    /// Index of the site's row in [`Snapshot::rows`].
+    pub row: usize,
+    /// Command name of the reader.
+    pub comm: String,
+    /// Frames, outermost first, symbolised (`getrusage+0x3db` as `getrusage`); empty when the
+    /// stack was lost.
+    pub frames: Vec<String>,
+    /// Events.
+    pub count: u64,
+    /// Time lost, nanoseconds.
+    pub total_ns: u64,
+}
+
+/// One event over the threshold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventRow {
+    /// Time of its end since boot, nanoseconds.
+    pub time_ns: u64,
+    /// How long the reader waited.
+    pub duration_ns: u64,
+    /// Name of the seqcount.
+    pub seqcount: String,
+    /// The site.
+    pub site: String,
+    /// Kind of event.
+    pub kind: Role,
+    /// CPU on which it ended.
+    pub cpu: u32,
+    /// Reader's thread id and command name.
+    pub tid: u32,
+    /// Reader's command name.
+    pub comm: String,
+    /// Whether the reader slept.
+    pub slept: bool,
+    /// Owner's thread id; `None` when there was none or it is not known.
+    pub owner_tid: Option<u32>,
+    /// Owner's command name.
+    pub owner_comm: Option<String>,
+    /// Kernel stack, outermost frame first; empty when not asked for or lost.
+    pub frames: Vec<String>,
+}
+
+/// What became of all sites: `sites = probed + skipped + refused`.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// All sites of the catalog.
+    pub sites: u64,
+    /// Sites with a live probe (or, before attaching, that would get one).
+    pub probed: u64,
+    /// Sites left out by us.
+    pub skipped: u64,
+    /// Sites the kernel refused.
+    pub refused: u64,
+    /// Skipped sites by reason.
+    pub skips: BTreeMap<String, u64>,
+    /// Refused sites by errno name and meaning.
+    pub refusals: BTreeMap<String, u64>,
+    /// Sites by kind: all, probed.
+    pub kinds: BTreeMap<String, (u64, u64)>,
+}
+
+/// What the stages cost.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Costs {
+    /// Time to discover the sites, nanoseconds; from the cache where `cached`.
+    pub discover_ns: u64,
+    /// Whether every image came from the cache.
+    pub cached: bool,
+    /// Time to attach, nanoseconds.
+    pub attach_ns: u64,
+    /// Largest resident set of the process so far, bytes.
+    pub peak_rss_bytes: u64,
+}

@@ -1,0 +1,1 @@
+//! The command line as it was typed; clap and nothing of ours.

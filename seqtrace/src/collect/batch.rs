@@ -1,0 +1,34 @@
+//! What one tick brought: the totals of all counting maps, and the new ring records.
+
+use std::collections::HashMap;
+
+use seqtrace_common::{
+    counters::{SiteCounters, SpinState, StackKey, StackValue, TaskKey, TaskValue, WaitKey},
+    event::Event,
+    loss,
+};
+
+/// Totals since the session began, and the records that came since the last batch.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Time since the last probe was attached, nanoseconds.
+    pub elapsed_ns: u64,
+    /// Counters by slot, added up over the CPUs.
+    pub counters: Vec<SiteCounters>,
+    /// Contents of `TASKS`.
+    pub tasks: Vec<(TaskKey, TaskValue)>,
+    /// Contents of `STACK_COUNTS`; empty unless stacks were asked for.
+    pub stacks: Vec<(StackKey, StackValue)>,
+    /// Return addresses by stack id, innermost first; every id seen in `stacks`, `spins` and
+    /// `events` that could be read.
+    pub frames: HashMap<i32, Vec<u64>>,
+    /// Slots of the readers inside a lock call, with how many.
+    pub blocks_in_flight: HashMap<u32, u64>,
+    /// Readers that spin or whose spin nothing has ended yet. Each is one wait, to be added to the
+    /// counters.
+    pub spins: Vec<(WaitKey, SpinState)>,
+    /// Records that came since the last batch, oldest first.
+    pub events: Vec<Event>,
+    /// Losses added up over the CPUs, by index (`seqtrace_common::loss`).
+    pub losses: [u64; loss::COUNT as usize],
+}

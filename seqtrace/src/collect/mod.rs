@@ -1,0 +1,3 @@
+//! Session in, batches out. The only user of aya maps.
+
+pub mod batch;

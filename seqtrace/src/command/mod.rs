@@ -1,0 +1,1 @@
+//! The order of the stages: one function for each command.

@@ -1,0 +1,6 @@
+//! Bytes of a kernel in, catalog of its sites out.
+//!
+//! Pure: the same bytes give the same catalog on any host. Reading `/proc` and `/sys` is the
+//! business of `kernel`.
+
+pub mod catalog;

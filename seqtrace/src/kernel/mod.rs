@@ -1,0 +1,1 @@
+//! Facts about the running kernel. The only module that reads `/proc` and `/sys`.

@@ -1,0 +1,3 @@
+//! The `seqtrace` command: parse, run, exit status.
+
+fn main() {}
