@@ -1,1 +1,3 @@
 //! Facts about the running kernel. The only module that reads `/proc` and `/sys`.
+
+pub mod hazards;
