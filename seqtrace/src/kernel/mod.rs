@@ -2,4 +2,5 @@
 
 pub mod feature;
 pub mod hazards;
+pub mod instance;
 pub mod privilege;
