@@ -3,9 +3,11 @@
 
 /// An event over the threshold found the ring buffer full. Counters are not affected.
 pub const RING_FULL: u32 = 0;
-/// A block could not be followed: the `BLOCKS` map was full. The hit is counted, the block is not.
+/// A block could not be followed: the `BLOCKS` map refused it, being full. The hit is counted, the
+/// block is not.
 pub const BLOCKS_FULL: u32 = 1;
-/// A spin could not be followed: the `SPINS` map was full. The hit is counted, the spin is not.
+/// A `pause` could not be followed: the `SPINS` map refused it, being full. The hit is counted, the
+/// wait is not; counted once for each `pause`.
 pub const SPINS_FULL: u32 = 2;
 /// An event could not be credited to its task: the `TASKS` map was full.
 pub const TASKS_FULL: u32 = 3;

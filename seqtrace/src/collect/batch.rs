@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use seqtrace_common::{
-    counters::{SiteCounters, SpinState, StackKey, StackValue, TaskKey, TaskValue, WaitKey},
+    counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue},
     event::Event,
     loss,
+    wait::{SpinState, WaitKey},
 };
 
 /// Totals since the session began, and the records that came since the last batch.
