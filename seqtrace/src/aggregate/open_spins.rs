@@ -4,8 +4,9 @@
 //! The last one of each reader stays open, so it is added here, to every table it would have been
 //! in: a sum that leaves it out in one place would not add up.
 
-use seqtrace_common::counters::{
-    SpinState, StackKey, StackValue, TaskKey, TaskValue, WaitKey, side,
+use seqtrace_common::{
+    counters::{StackKey, StackValue, TaskKey, TaskValue, side},
+    wait::{SpinState, WaitKey},
 };
 
 use crate::{aggregate::histogram, collect::batch::Batch};

@@ -3,12 +3,10 @@
 use std::collections::HashMap;
 
 use seqtrace_common::{
-    counters::{
-        HISTOGRAM_BUCKETS, SiteCounters, SpinState, StackKey, StackValue, TaskKey, TaskValue,
-        WaitKey, side,
-    },
+    counters::{HISTOGRAM_BUCKETS, SiteCounters, StackKey, StackValue, TaskKey, TaskValue, side},
     event::{self, Event},
     loss,
+    wait::{SpinState, WaitKey},
 };
 
 use super::*;
@@ -102,8 +100,12 @@ fn open_spin(slot: u32, tid: u32, duration_ns: u64) -> (WaitKey, SpinState) {
         last_ns: 1_000 + duration_ns,
         pauses: 3,
         sequence: 7,
+        switches: 0,
+        registers: 0,
         tgid: 100,
         stack: 5,
+        cpu: 1,
+        reserved: 0,
         comm: comm::bytes("reader"),
     };
     (WaitKey { tid, slot }, spin)
