@@ -34,7 +34,11 @@ impl Guest {
 
     /// Series of the kernel: `6.12`.
     pub fn series(&self) -> String {
-        self.release.split('.').take(2).collect::<Vec<_>>().join(".")
+        self.release
+            .split('.')
+            .take(2)
+            .collect::<Vec<_>>()
+            .join(".")
     }
 }
 
@@ -52,7 +56,10 @@ pub fn probes() -> usize {
 pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < limit, "waited {limit:?} in vain for: {what}");
+        assert!(
+            start.elapsed() < limit,
+            "waited {limit:?} in vain for: {what}"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }

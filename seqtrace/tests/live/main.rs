@@ -12,7 +12,11 @@ use std::{
 
 mod case;
 mod guest;
+mod numbers;
+mod refusal;
 mod seqtrace;
+mod shutdown;
+mod sites;
 
 use case::{CASES, Verdict};
 use guest::Guest;
