@@ -3,7 +3,7 @@
 //! ```text
 //! names/6.12-rt -> ../kernels/6.12.117+deb13-rt-amd64     what a name meant when it was resolved
 //! kernels/RELEASE/{vmlinuz, config, System.map, modules/} one unpacked kernel
-//! apt/NAME/                                               private state of apt
+//! apt/SUITE/                                              private state of apt
 //! ```
 //!
 //! Policy: a name that has been resolved stays as it is, and nothing touches the network, until

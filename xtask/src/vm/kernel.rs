@@ -60,7 +60,8 @@ impl Kernel {
 fn fetch(cache: &Cache, flavour: Flavour) -> Result<()> {
     let name = flavour.name();
     let depmod = tool::ensure_program("depmod", "kmod")?;
-    let repository = Repository::update(&cache.path("apt").join(name), flavour.suites())?;
+    let suites = flavour.suites();
+    let repository = Repository::update(&cache.path("apt").join(suites[0]), suites)?;
     let packages = repository.newest_kernel(flavour.package(), flavour.version_prefix())?;
     let release = packages
         .iter()

@@ -159,10 +159,11 @@ impl Repository {
 
 /// The versioned kernel packages that a package depends on.
 ///
-/// Since 7.x Debian splits a kernel: `linux-image-…` is then empty and depends on the others.
+/// Since 7.x Debian splits a kernel: `linux-image-…` is then empty and depends on the others
+/// (`linux-base-…` holds the list of the built-in modules).
 fn kernel_parts(package: &Paragraph) -> Vec<Package> {
     let kernel = |name: &str| {
-        ["linux-image-", "linux-binary-", "linux-modules-"]
+        ["linux-image-", "linux-base-", "linux-binary-", "linux-modules-"]
             .iter()
             .filter_map(|prefix| name.strip_prefix(prefix))
             .any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
@@ -289,7 +290,7 @@ Release: bookworm-security
 
     #[test]
     fn parts_of_a_split_kernel_are_all_found() {
-        let text = "Depends: linux-base-7.3.4 (= 7.3.4-1), linux-binary-7.3.4+deb13-rt-amd64 (= \
+        let text = "Depends: linux-base-7.3.4+deb13-rt-amd64 (= 7.3.4-1), linux-binary-7.3.4+deb13-rt-amd64 (= \
                     7.3.4-1), linux-modules-7.3.4+deb13-rt-amd64 (= 7.3.4-1), linux-modules-rt-amd64 \
                     (= 7.3.4-1)";
         let names: Vec<_> = kernel_parts(&paragraphs(text)[0])
