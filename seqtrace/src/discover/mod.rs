@@ -5,3 +5,7 @@
 
 pub mod btf;
 pub mod catalog;
+
+pub mod image;
+pub mod store;
+pub mod symbols;
