@@ -22,7 +22,7 @@ use self::{
     sources::{Origin, Sources},
     toolchain::{Toolchain, run},
 };
-use crate::cache;
+use crate::{cache, tool};
 
 /// Options of `cargo xtask build-ebpf`.
 #[derive(Args, Debug)]
@@ -70,6 +70,33 @@ pub(crate) fn build_ebpf(options: Options) -> Result<()> {
     Ok(())
 }
 
+/// Whether the committed object is what the sources build.
+///
+/// # Errors
+/// When it is not, or the sources do not build.
+pub(crate) fn check() -> Result<()> {
+    build_ebpf(Options {
+        check: true,
+        keep_debug: false,
+        out: None,
+        rust_src: Origin::Any,
+    })
+}
+
+/// The lints of the programs, which the workspace's own run sees as an empty crate.
+///
+/// # Errors
+/// When there is a finding.
+pub(crate) fn clippy() -> Result<()> {
+    let toolchain = Toolchain::installed()?;
+    let cache = cache::directory()?;
+    let linker = linker::install(&cache, &toolchain)?;
+    let sources = Sources::find(&cache, &toolchain, Origin::Any)?;
+    let root = tool::workspace();
+    let target = root.join("target/ebpf-clippy");
+    run(cargo(root, "clippy", &target, &linker, &sources)?.args(["--", "-D", "warnings"]))
+}
+
 /// Installs the linker and nothing else.
 pub(crate) fn install_bpf_linker() -> Result<()> {
     let directory = linker::install(&cache::directory()?, &Toolchain::installed()?)?;
@@ -102,7 +129,7 @@ fn build(root: &Path, origin: Origin, keep_debug: bool) -> Result<Vec<u8>> {
     let sources = Sources::find(&cache, &toolchain, origin)?;
     let target = root.join("target/ebpf");
     progress("building the eBPF object");
-    run(&mut compile(root, &target, &linker, &sources)?)?;
+    run(&mut cargo(root, "build", &target, &linker, &sources)?)?;
     let object = target.join("bpfel-unknown-none/release/seqtrace-bpf");
     let finished = if keep_debug {
         object
@@ -112,9 +139,15 @@ fn build(root: &Path, origin: Origin, keep_debug: bool) -> Result<Vec<u8>> {
     fs::read(&finished).with_context(|| format!("failed to read `{}`", finished.display()))
 }
 
-/// The cargo command that compiles and links the object. `RUSTC_BOOTSTRAP` opens what stable
-/// closes: `-Z build-std` and aya-ebpf's inline assembly.
-fn compile(root: &Path, target: &Path, linker: &Path, sources: &Sources) -> Result<Command> {
+/// The cargo command that builds or lints the object. `RUSTC_BOOTSTRAP` opens what stable closes:
+/// `-Z build-std` and aya-ebpf's inline assembly.
+fn cargo(
+    root: &Path,
+    verb: &str,
+    target: &Path,
+    linker: &Path,
+    sources: &Sources,
+) -> Result<Command> {
     let Sources { library, rustc } = sources;
     let mut path = vec![linker.to_owned()];
     path.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
@@ -122,7 +155,7 @@ fn compile(root: &Path, target: &Path, linker: &Path, sources: &Sources) -> Resu
     command
         .current_dir(root)
         .args([
-            "build",
+            verb,
             "--quiet",
             "--locked",
             "--package",

@@ -28,8 +28,10 @@ pub struct Batch {
     /// Readers that spin or whose spin nothing has ended yet. Each is one wait, to be added to the
     /// counters.
     pub spins: Vec<(WaitKey, SpinState)>,
-    /// Records that came since the last batch, oldest first.
+    /// The longest of the records that came since the last batch, oldest first.
     pub events: Vec<Event>,
+    /// Records that came since the last batch and were left out of `events` for being shorter.
+    pub events_left_out: u64,
     /// Losses added up over the CPUs, by index (`seqtrace_common::loss`).
     pub losses: [u64; loss::COUNT as usize],
 }

@@ -54,29 +54,41 @@ impl Toolchain {
 
 /// Runs a command and returns its output without the white space around it.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let line = line(command);
     let done = command
         .output()
-        .with_context(|| format!("failed to run `{command:?}`"))?;
+        .with_context(|| format!("failed to run `{line}`"))?;
     let errors = String::from_utf8_lossy(&done.stderr);
     ensure!(
         done.status.success(),
-        "`{command:?}` failed, {}: {}",
+        "`{line}` failed, {}: {}",
         done.status,
         errors.trim()
     );
     let text = String::from_utf8(done.stdout)
-        .with_context(|| format!("failed to read the output of `{command:?}`"))?;
+        .with_context(|| format!("failed to read the output of `{line}`"))?;
     Ok(text.trim().to_owned())
 }
 
 /// Runs a command whose output the user is to see, on stderr.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let line = line(command);
     command.stdin(Stdio::null()).stdout(std::io::stderr());
     let status = command
         .status()
-        .with_context(|| format!("failed to run `{command:?}`"))?;
-    ensure!(status.success(), "`{command:?}` failed, {status}");
+        .with_context(|| format!("failed to run `{line}`"))?;
+    ensure!(status.success(), "`{line}` failed, {status}");
     Ok(())
+}
+
+/// The command as one would type it, its environment left out.
+fn line(command: &Command) -> String {
+    let mut line = command.get_program().to_string_lossy().into_owned();
+    for argument in command.get_args() {
+        line.push(' ');
+        line.push_str(&argument.to_string_lossy());
+    }
+    line
 }
 
 #[cfg(test)]
