@@ -163,10 +163,15 @@ impl Repository {
 /// (`linux-base-…` holds the list of the built-in modules).
 fn kernel_parts(package: &Paragraph) -> Vec<Package> {
     let kernel = |name: &str| {
-        ["linux-image-", "linux-base-", "linux-binary-", "linux-modules-"]
-            .iter()
-            .filter_map(|prefix| name.strip_prefix(prefix))
-            .any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+        [
+            "linux-image-",
+            "linux-base-",
+            "linux-binary-",
+            "linux-modules-",
+        ]
+        .iter()
+        .filter_map(|prefix| name.strip_prefix(prefix))
+        .any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
     };
     exact_dependencies(package.get("Depends").unwrap_or_default())
         .into_iter()
