@@ -156,6 +156,7 @@ fn batch() -> Batch {
         blocks_in_flight: HashMap::from([(0, 1)]),
         spins: vec![open_spin(1, 9, 900)],
         events: vec![event(1, 70, 50)],
+        events_left_out: 0,
         losses,
     }
 }

@@ -75,10 +75,11 @@ pub async fn trace(
     let status = run
         .watch(request.span, program, interrupt, &mut observe)
         .await?;
+    let elapsed = session.close_window()?;
     let mut progress = Progress::new(request.progress, "detaching probes");
     session.detach(|at: attach::Progress| progress.report(at.done, at.total));
     drop(progress);
-    run.aggregate.add(run.collector.final_batch()?);
+    run.aggregate.add(run.collector.final_batch(elapsed)?);
     Ok(Outcome {
         snapshot: run.aggregate.snapshot(),
         status,
