@@ -112,9 +112,9 @@ fn load(cache: &Cache, name: &str, build_id: &str) -> Option<ImageCatalog> {
 
 fn scan(running: &Running, name: &str, progress: bool) -> Result<ImageCatalog> {
     let image = running.image(name)?;
-    let mut progress = Progress::new(progress, "scanning functions");
+    let progress = Progress::new(progress, "scanning functions");
     let types = running.types(name);
-    let found = discover::scan(&image, Some(&types), &mut |done, all| {
+    let found = discover::scan(&image, Some(&types), &|done, all| {
         progress.report(done, all)
     });
     info!(

@@ -1,6 +1,9 @@
 //! Progress on stderr for stages that take more than a second.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -13,7 +16,7 @@ pub struct Progress {
     what: &'static str,
     enabled: bool,
     since: Instant,
-    bar: Option<ProgressBar>,
+    bar: OnceLock<ProgressBar>,
 }
 
 impl Progress {
@@ -23,28 +26,30 @@ impl Progress {
             what,
             enabled,
             since: Instant::now(),
-            bar: None,
+            bar: OnceLock::new(),
         }
     }
 
-    /// `done` of `all` are done.
-    pub fn report(&mut self, done: usize, all: usize) {
-        if self.bar.is_none() && self.enabled && self.since.elapsed() >= PATIENCE {
-            let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}")
-                .expect("the template is sound");
-            let bar = ProgressBar::new(all as u64).with_style(style);
-            self.bar = Some(bar.with_message(self.what));
+    /// `done` of `all` are done. Any thread may tell.
+    pub fn report(&self, done: u64, all: u64) {
+        if self.enabled && self.since.elapsed() >= PATIENCE {
+            let bar = self.bar.get_or_init(|| self.new_bar(all));
+            bar.set_length(all);
+            bar.set_position(done);
         }
-        if let Some(bar) = &self.bar {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-        }
+    }
+
+    fn new_bar(&self, all: u64) -> ProgressBar {
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}")
+            .expect("the template is sound");
+        let bar = ProgressBar::new(all).with_style(style);
+        bar.with_message(self.what)
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }
     }
@@ -61,13 +66,14 @@ mod tests {
             .expect("the machine is up");
         let mut progress = Progress::new(true, "scanning functions");
         progress.report(1, 10);
-        assert!(progress.bar.is_none());
+        assert!(progress.bar.get().is_none());
         progress.since = long_ago;
         progress.report(2, 10);
-        assert!(progress.bar.as_ref().is_some_and(|bar| bar.position() == 2));
+        let bar = progress.bar.get().expect("it is there");
+        assert_eq!((bar.position(), bar.length()), (2, Some(10)));
         let mut silent = Progress::new(false, "scanning functions");
         silent.since = long_ago;
         silent.report(1, 10);
-        assert!(silent.bar.is_none());
+        assert!(silent.bar.get().is_none());
     }
 }

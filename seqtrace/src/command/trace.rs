@@ -76,8 +76,8 @@ pub async fn trace(
         .watch(request.span, program, interrupt, &mut observe)
         .await?;
     let elapsed = session.close_window()?;
-    let mut progress = Progress::new(request.progress, "detaching probes");
-    session.detach(|at: attach::Progress| progress.report(at.done, at.total));
+    let progress = Progress::new(request.progress, "detaching probes");
+    session.detach(|at: attach::Progress| progress.report(at.done as u64, at.total as u64));
     drop(progress);
     run.aggregate.add(run.collector.final_batch(elapsed)?);
     Ok(Outcome {
@@ -94,13 +94,13 @@ fn attach(prepared: &Prepared, request: &Request<'_>, interrupt: &Interrupt) -> 
         ..AttachOptions::default()
     };
     let layout = prepare::task_layout(&prepared.running.btf)?;
-    let mut progress = Progress::new(request.progress, "attaching probes");
+    let progress = Progress::new(request.progress, "attaching probes");
     let session = Session::attach(
         &prepared.plan,
         &layout,
         &options,
         &interrupt.flag(),
-        |at: attach::Progress| progress.report(at.done, at.total),
+        |at: attach::Progress| progress.report(at.done as u64, at.total as u64),
     )?;
     info!(
         "{} sites probed in {:?}",
