@@ -15,7 +15,7 @@ pub const TASKS_FULL: u32 = 3;
 pub const STACK_LOST: u32 = 4;
 /// An event could not be credited to its stack: the `STACK_COUNTS` map was full.
 pub const STACK_COUNTS_FULL: u32 = 5;
-/// A block ended whose start was not seen: the reader was inside when the probes came.
+/// A block ended whose start was not seen: the reader was inside when counting began.
 pub const END_WITHOUT_START: u32 = 6;
 /// A probe fired at an address that the site table does not have.
 pub const UNKNOWN_ADDRESS: u32 = 7;

@@ -12,7 +12,7 @@ use seqtrace_common::{
 
 use crate::{
     complete::{complete, credit_task, stack},
-    maps::{BLOCKS, counters, lose, settings},
+    maps::{BLOCKS, counters, counting, lose, settings},
     site, task,
 };
 
@@ -56,7 +56,7 @@ fn state(ctx: &ProbeContext, site: &SiteEntry) -> BlockState {
     }
 }
 
-/// At the re-load after the unlock.
+/// At the re-load after the unlock. A block that began in time is counted even if it ends late.
 #[inline]
 pub(crate) fn end(ctx: &ProbeContext) {
     // SAFETY: the helper takes nothing.
@@ -66,7 +66,9 @@ pub(crate) fn end(ctx: &ProbeContext) {
     };
     let key = task::wait_key(site.slot);
     let Some(block) = BLOCKS.get_ptr_mut(key) else {
-        lose(loss::END_WITHOUT_START);
+        if counting() {
+            lose(loss::END_WITHOUT_START);
+        }
         return;
     };
     // SAFETY: as in `begin`.

@@ -4,7 +4,7 @@
 use aya_ebpf::{
     Global,
     macros::map,
-    maps::{HashMap, PerCpuArray, RingBuf, StackTrace},
+    maps::{Array, HashMap, PerCpuArray, RingBuf, StackTrace},
 };
 use seqtrace_common::{
     counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue},
@@ -49,6 +49,17 @@ pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 /// What was lost, by index (`seqtrace_common::loss`).
 #[map]
 pub(crate) static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(loss::COUNT, 0);
+
+/// 1 while events are counted: from the last probe on to the first one off, so that all sites are
+/// counted for the same time. Probes come and go one by one.
+#[map]
+static WINDOW: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Whether events are counted now.
+#[inline]
+pub(crate) fn counting() -> bool {
+    WINDOW.get(0).is_some_and(|open| *open != 0)
+}
 
 #[unsafe(no_mangle)]
 static SETTINGS: Global<Settings> = Global::new(Settings {

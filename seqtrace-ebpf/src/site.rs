@@ -6,11 +6,14 @@ use seqtrace_common::{
     site::{SiteEntry, probed_address},
 };
 
-use crate::maps::{SITES, counters, lose};
+use crate::maps::{SITES, counters, counting, lose};
 
-/// Finds the site and counts the hit.
+/// Finds the site and counts the hit; `None` outside the time in which events are counted.
 #[inline]
 pub(crate) fn hit(ctx: &ProbeContext) -> Option<SiteEntry> {
+    if !counting() {
+        return None;
+    }
     let site = find(ctx)?;
     if let Some(counters) = counters(site.slot) {
         counters.hits += 1;

@@ -79,6 +79,11 @@ impl Aggregate {
         }
     }
 
+    /// Takes over a longer list of refusals: sites whose module has left.
+    pub fn refuse(&mut self, plan: &Plan, refusals: &[(u32, String)]) {
+        self.coverage = coverage::cover(plan, refusals);
+    }
+
     /// Takes over the totals of `batch` and its new events.
     pub fn add(&mut self, mut batch: Batch) {
         let events = std::mem::take(&mut batch.events);

@@ -17,7 +17,7 @@ pub struct Snapshot {
     pub build_id: String,
     /// Whether it is a PREEMPT_RT kernel.
     pub realtime: bool,
-    /// Time since the last probe was attached, nanoseconds.
+    /// How long events have been counted, nanoseconds.
     pub elapsed_ns: u64,
     /// One row for each site that was hit, most time lost first, then most events.
     pub rows: Vec<Row>,

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf,
-    maps::Map,
+    maps::{Array, Map},
     programs::{KProbe, kprobe::KProbeLink},
 };
 
@@ -98,8 +98,9 @@ impl Session {
             session.detach(progress);
             return Err(error);
         }
+        session.attach_time = since.elapsed();
+        session.set_window(true)?;
         session.began = Instant::now();
-        session.attach_time = session.began - since;
         Ok(session)
     }
 
@@ -156,6 +157,28 @@ impl Session {
         Ok(())
     }
 
+    /// Ends the counting, so that all sites were counted for the same time: detaching takes long.
+    /// A block that began in time is still counted when it ends. Returns the time since attaching.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel side cannot be told.
+    pub fn close_window(&mut self) -> Result<Duration> {
+        self.set_window(false)?;
+        Ok(self.began.elapsed())
+    }
+
+    fn set_window(&mut self, open: bool) -> Result<()> {
+        let window = self
+            .ebpf
+            .map_mut("WINDOW")
+            .context("failed to find the map `WINDOW`")?;
+        let mut window: Array<_, u32> = window.try_into()?;
+        window
+            .set(0, u32::from(open), 0)
+            .context("failed to begin or end the counting")
+    }
+
     /// Takes all probes off. The maps stay, for the last reading. May be called twice.
     pub fn detach(&mut self, mut progress: impl FnMut(Progress)) {
         let total = self.starts.len() + self.ends.len();
@@ -202,7 +225,7 @@ impl Session {
         self.attach_time
     }
 
-    /// When the last probe was attached.
+    /// When the counting began: right after the last probe was attached.
     pub fn began(&self) -> Instant {
         self.began
     }

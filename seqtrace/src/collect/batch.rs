@@ -12,7 +12,7 @@ use seqtrace_common::{
 /// Totals since the session began, and the records that came since the last batch.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// Time since the last probe was attached, nanoseconds.
+    /// How long events have been counted, nanoseconds.
     pub elapsed_ns: u64,
     /// Counters by slot, added up over the CPUs.
     pub counters: Vec<SiteCounters>,

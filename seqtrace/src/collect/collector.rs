@@ -75,7 +75,7 @@ impl Collector {
     pub async fn next(&mut self) -> Result<Batch> {
         loop {
             tokio::select! {
-                _ = self.tick.tick() => return self.read(),
+                _ = self.tick.tick() => return self.read(self.began.elapsed()),
                 guard = self.ring.readable_mut() => {
                     let mut guard = guard.context("failed to poll the ring")?;
                     drain(guard.get_inner_mut(), &mut self.longest)?;
@@ -86,15 +86,16 @@ impl Collector {
     }
 
     /// Reads everything once more, after [`Session::detach`]: the numbers are complete then.
+    /// `elapsed` comes from [`Session::close_window`].
     ///
     /// # Errors
     ///
     /// When a map cannot be read.
-    pub fn final_batch(&mut self) -> Result<Batch> {
-        self.read()
+    pub fn final_batch(&mut self, elapsed: Duration) -> Result<Batch> {
+        self.read(elapsed)
     }
 
-    fn read(&mut self) -> Result<Batch> {
+    fn read(&mut self, elapsed: Duration) -> Result<Batch> {
         drain(self.ring.get_mut(), &mut self.longest)?;
         let MapSizes {
             blocks,
@@ -105,12 +106,7 @@ impl Collector {
         } = self.sizes;
         let counters = self.maps.counters(self.slots, &self.probed)?;
         let mut batch = Batch {
-            elapsed_ns: self
-                .began
-                .elapsed()
-                .as_nanos()
-                .try_into()
-                .unwrap_or(u64::MAX),
+            elapsed_ns: elapsed.as_nanos().try_into().unwrap_or(u64::MAX),
             counters,
             losses: self.maps.losses()?,
             tasks: contents(&self.maps.tasks, tasks, "TASKS")?

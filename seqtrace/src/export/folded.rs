@@ -6,9 +6,10 @@
 use crate::aggregate::snapshot::{Row, Snapshot, StackRow};
 
 /// What a line weighs.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Weight {
     /// Nanoseconds that readers lost. Retries and fallbacks have no duration and no line.
+    #[default]
     Time,
     /// Events of all kinds.
     Events,

@@ -6,6 +6,9 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::discover::symbols::{Symbol, SymbolKind, Symbols};
 
+/// An address farther than this behind its symbol is not in that function.
+const LONGEST_FUNCTION_BYTES: u64 = 1 << 20;
+
 /// The symbols of the running kernel.
 #[derive(Clone, Debug, Default)]
 pub struct Kallsyms {
@@ -53,6 +56,30 @@ pub fn parse(text: &str) -> Result<Kallsyms> {
             .map(|(name, symbols)| (name.to_owned(), Arc::new(Symbols::new(symbols))))
             .collect(),
     })
+}
+
+impl Kallsyms {
+    /// The function that holds a kernel text address: `getrusage`, `nf_ct_get [nf_conntrack]`;
+    /// `None` where no symbol is near, as in a BPF program.
+    pub fn name_of(&self, address: u64) -> Option<String> {
+        let of_vmlinux = self.vmlinux.at(address).map(|found| (found, None));
+        let of_modules = self.modules.iter().filter_map(|(module, symbols)| {
+            let found = symbols.at(address)?;
+            Some((found, Some(module)))
+        });
+        let ((symbol, distance), module) = of_vmlinux
+            .into_iter()
+            .chain(of_modules)
+            .filter(|((symbol, _), _)| symbol.kind == SymbolKind::Text)
+            .min_by_key(|((_, distance), _)| *distance)?;
+        if distance > LONGEST_FUNCTION_BYTES {
+            return None;
+        }
+        Some(match module {
+            None => symbol.name.to_owned(),
+            Some(module) => format!("{} [{module}]", symbol.name),
+        })
+    }
 }
 
 fn line(line: &str) -> Option<(Symbol<'_>, Option<&str>)> {
@@ -103,6 +130,20 @@ mod tests {
             conntrack.address_of("nf_ct_get"),
             Some(0xffff_ffff_c040_0010)
         );
+    }
+
+    #[test]
+    fn a_function_is_named_by_the_nearest_symbol_before_the_address() {
+        let text = "ffffffff81000000 T d_lookup\nffffffffc0400010 t nf_ct_get\t[nf_conntrack]\n";
+        let symbols = parse(text).expect("addresses are shown");
+        let name = |address| symbols.name_of(address);
+        assert_eq!(name(0xffff_ffff_8100_0013).as_deref(), Some("d_lookup"));
+        assert_eq!(
+            name(0xffff_ffff_c040_0020).as_deref(),
+            Some("nf_ct_get [nf_conntrack]")
+        );
+        assert_eq!(name(0xffff_ffff_a000_0000), None);
+        assert_eq!(name(0x1000), None);
     }
 
     #[test]

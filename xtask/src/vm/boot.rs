@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{self, Write as _},
+    io::{self, ErrorKind, Write as _},
     os::unix::{
         net::UnixStream,
         process::{CommandExt as _, ExitStatusExt as _},
@@ -134,8 +134,11 @@ impl Guest {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.events.recv_timeout(left) {
-                Ok(Event::Interrupted(signal)) => return Ok(Ending::Interrupted(signal)),
-                Ok(event) => self.take(event)?,
+                Ok(event) => {
+                    if let Some(ending) = self.take(event)? {
+                        return Ok(ending);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     return Ok(self.timed_out());
                 }
@@ -160,7 +163,8 @@ impl Guest {
         }
     }
 
-    fn take(&mut self, event: Event) -> Result<()> {
+    /// Takes in what happened; an ending when that alone ends the run.
+    fn take(&mut self, event: Event) -> Result<Option<Ending>> {
         match event {
             Event::Bytes(Stream::Console, bytes) => {
                 for line in self.console.push(&bytes) {
@@ -172,10 +176,15 @@ impl Guest {
             Event::Bytes(Stream::Stdout, bytes) => {
                 self.stdout_bytes += bytes.len() as u64;
                 let mut stdout = io::stdout().lock();
-                stdout
-                    .write_all(&bytes)
-                    .and_then(|()| stdout.flush())
-                    .context("failed to write the command's output")?;
+                let written = stdout.write_all(&bytes).and_then(|()| stdout.flush());
+                if written
+                    .as_ref()
+                    .is_err_and(|error| error.kind() == ErrorKind::BrokenPipe)
+                {
+                    // Nobody reads on: as if the signal had come that Rust programs ignore.
+                    return Ok(Some(Ending::Interrupted(libc::SIGPIPE)));
+                }
+                written.context("failed to write the command's output")?;
             }
             Event::Bytes(Stream::Stderr, bytes) => {
                 self.stderr_bytes += bytes.len() as u64;
@@ -199,9 +208,9 @@ impl Guest {
                     self.open_streams = 0;
                 }
             }
-            Event::Interrupted(_) => {}
+            Event::Interrupted(signal) => return Ok(Some(Ending::Interrupted(signal))),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The verdict and all the output that it speaks of have come.
