@@ -288,7 +288,7 @@ fn a_frame_is_looked_up_one_byte_back() {
     let aggregate = aggregate(Vec::new());
     assert_eq!(
         symbolise_frames(&[0x1041, 0x2000, 0x9000], &aggregate.symbolise),
-        ["0x9000", "getrusage", "getrusage"]
+        ["[unknown]", "getrusage", "getrusage"]
     );
 }
 
