@@ -150,9 +150,7 @@ fn symbolise_frames(addresses: &[u64], symbolise: &Symbolise) -> Vec<String> {
     addresses
         .iter()
         .rev()
-        .map(|&address| {
-            symbolise(address.saturating_sub(1)).unwrap_or_else(|| UNKNOWN.to_owned())
-        })
+        .map(|&address| symbolise(address.saturating_sub(1)).unwrap_or_else(|| UNKNOWN.to_owned()))
         .collect()
 }
 
