@@ -44,7 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Packages that only some modules may name.
 const OWNED: &[(&str, &[&str])] = &[
-    ("clap", &["cli", "config"]),
+    ("clap", &["cli", "config", "main"]),
     ("iced_x86", &["discover"]),
     ("object", &["discover", "kernel", "attach"]),
     ("aya", &["kernel", "attach", "collect"]),
