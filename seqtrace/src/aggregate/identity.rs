@@ -88,8 +88,8 @@ impl Snapshot {
                 + lost("blocks_full")
                 + lost("start_without_end"),
         );
-        check.at_most(
-            "events not credited to a task <= tasks_full",
+        check.equal(
+            "events not credited to a task = tasks_full",
             "all",
             sum(|row| (row.count + row.owned).saturating_sub(credited(row))),
             lost("tasks_full"),
@@ -111,8 +111,8 @@ impl Snapshot {
             check.at_most("stacks <= count", &row.site, count, row.count);
             missing += row.count.saturating_sub(count);
         }
-        check.at_most(
-            "events not credited to a stack <= stack_counts_full",
+        check.equal(
+            "events not credited to a stack = stack_counts_full",
             "all",
             missing,
             lost,
@@ -187,7 +187,7 @@ fn site(check: &mut Check, row: &Row) {
     }
     check.at_most("longest <= total", name, row.max_ns, row.total_ns);
     check.at_most("slept <= count", name, row.slept, row.count);
-    check.at_most("owned <= hits", name, row.owned, row.hits);
+    check.at_most("owned <= count", name, row.owned, row.count);
     let (readers, reader_ns) = sums(&row.readers);
     check.at_most("readers <= count", name, readers, row.count);
     check.at_most("time of readers <= total", name, reader_ns, row.total_ns);

@@ -5,17 +5,12 @@ use std::{cmp::Reverse, collections::HashMap};
 use seqtrace_common::event::Event;
 
 use crate::{
-    aggregate::{
-        Symbolise, comm,
-        open_spins::{duration_ns, tid},
-        rows::SiteLabel,
-        snapshot::EventRow,
-        symbolise_frames,
-    },
+    aggregate::{Symbolise, comm, rows::SiteLabel, snapshot::EventRow, symbolise_frames},
     collect::batch::Batch,
 };
 
-/// How many events are kept.
+/// How many events are kept. Fewer than a batch brings at most, so what a batch left out for being
+/// shorter is not missed here.
 const KEPT: usize = 100;
 
 /// The longest events so far, longest first.
@@ -29,7 +24,7 @@ struct Kept {
     slot: u32,
     time_ns: u64,
     duration_ns: u64,
-    cpu: Option<u32>,
+    cpu: u32,
     tid: u32,
     comm: [u8; 16],
     slept: bool,
@@ -50,7 +45,7 @@ impl Longest {
             slot: event.slot,
             time_ns: event.time_ns,
             duration_ns: event.duration_ns,
-            cpu: Some(event.cpu),
+            cpu: event.cpu,
             tid: event.tid,
             comm: event.comm,
             slept: event.slept != 0,
@@ -72,13 +67,13 @@ impl Longest {
         let open = batch
             .spins
             .iter()
-            .filter(|(_, spin)| duration_ns(spin) >= threshold_ns);
+            .filter(|(_, spin)| spin.duration_ns() >= threshold_ns);
         self.0.extend(open.map(|(key, spin)| Kept {
             slot: key.slot,
             time_ns: spin.last_ns,
-            duration_ns: duration_ns(spin),
-            cpu: None,
-            tid: tid(*key),
+            duration_ns: spin.duration_ns(),
+            cpu: spin.cpu,
+            tid: key.thread(),
             comm: spin.comm,
             slept: false,
             owner: None,

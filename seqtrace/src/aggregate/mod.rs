@@ -138,6 +138,9 @@ impl fmt::Debug for Aggregate {
     }
 }
 
+/// Stands for a frame that has no name. Its address would tell where the kernel was loaded.
+const UNKNOWN: &str = "[unknown]";
+
 /// The names of the functions in `addresses` (innermost first), outermost first.
 ///
 /// Every address stands behind the instruction that matters: a return address behind its call, the
@@ -147,9 +150,7 @@ fn symbolise_frames(addresses: &[u64], symbolise: &Symbolise) -> Vec<String> {
     addresses
         .iter()
         .rev()
-        .map(|&address| {
-            symbolise(address.saturating_sub(1)).unwrap_or_else(|| format!("{address:#x}"))
-        })
+        .map(|&address| symbolise(address.saturating_sub(1)).unwrap_or_else(|| UNKNOWN.to_owned()))
         .collect()
 }
 

@@ -4,22 +4,9 @@
 //! The last one of each reader stays open, so it is added here, to every table it would have been
 //! in: a sum that leaves it out in one place would not add up.
 
-use seqtrace_common::{
-    counters::{StackKey, StackValue, TaskKey, TaskValue, side},
-    wait::{SpinState, WaitKey},
-};
+use seqtrace_common::counters::{StackKey, StackValue, TaskKey, TaskValue, side};
 
-use crate::{aggregate::histogram, collect::batch::Batch};
-
-/// Thread id in a key of the maps of waits; 0 for the idle tasks.
-pub(super) fn tid(key: WaitKey) -> u32 {
-    if key.tid >= WaitKey::IDLE { 0 } else { key.tid }
-}
-
-/// How long an open spin has lasted, as far as its `pause`s tell.
-pub(super) fn duration_ns(spin: &SpinState) -> u64 {
-    spin.last_ns.saturating_sub(spin.first_ns)
-}
+use crate::collect::batch::Batch;
 
 /// Adds each open spin to the counters, the tasks and, with `stacks`, to the stacks of `batch`.
 /// A spin of a slot that has no counters is left out.
@@ -28,11 +15,8 @@ pub(super) fn count(batch: &mut Batch, stacks: bool) {
         let Some(counters) = batch.counters.get_mut(key.slot as usize) else {
             continue;
         };
-        let duration_ns = duration_ns(spin);
-        counters.count += 1;
-        counters.total_ns = counters.total_ns.saturating_add(duration_ns);
-        counters.max_ns = counters.max_ns.max(duration_ns);
-        counters.histogram[histogram::bucket(duration_ns)] += 1;
+        let duration_ns = spin.duration_ns();
+        counters.complete(duration_ns);
         batch.tasks.push((
             TaskKey {
                 slot: key.slot,
@@ -44,7 +28,7 @@ pub(super) fn count(batch: &mut Batch, stacks: bool) {
             TaskValue {
                 count: 1,
                 total_ns: duration_ns,
-                tid: u64::from(tid(*key)),
+                tid: key.thread().into(),
             },
         ));
         if stacks {

@@ -154,9 +154,8 @@ pub struct EventRow {
     pub site: String,
     /// Kind of event.
     pub kind: Role,
-    /// CPU on which it ended; `None` for a spin that no later one of the same reader closed: it
-    /// comes from the table of spins, which does not keep the CPU.
-    pub cpu: Option<u32>,
+    /// CPU on which it ended.
+    pub cpu: u32,
     /// Reader's thread id; 0 for the idle tasks.
     pub tid: u32,
     /// Reader's command name.

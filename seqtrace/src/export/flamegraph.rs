@@ -48,24 +48,23 @@ fn why_empty(snapshot: &Snapshot) -> String {
 }
 
 fn title(snapshot: &Snapshot, weight: Weight) -> String {
-    let what = match weight {
-        Weight::Time => "time lost by seqcount readers",
-        Weight::Events => "waits and retries of seqcount readers",
-    };
     let realtime = if snapshot.realtime {
         " (PREEMPT_RT)"
     } else {
         ""
     };
-    let total = match weight {
+    let what = match weight {
         Weight::Time => {
             let total_ns = snapshot.rows.iter().map(|row| row.total_ns).sum();
-            duration_inline(total_ns)
+            format!("{} lost", duration_inline(total_ns))
         }
-        Weight::Events => plural(snapshot.rows.iter().map(|row| row.count).sum(), "event"),
+        Weight::Events => {
+            let events: u64 = snapshot.rows.iter().map(|row| row.count).sum();
+            format!("{events} waits and retries")
+        }
     };
     format!(
-        "{}{realtime}: {total}, {what} in {}",
+        "{}{realtime}: {what} by seqcount readers in {}",
         snapshot.release,
         duration_inline(snapshot.elapsed_ns)
     )

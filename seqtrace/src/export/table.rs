@@ -265,12 +265,11 @@ fn events(events: &[EventRow], width: Option<usize>) -> String {
     let longest = Column::number("LONGEST", events().map(|event| duration(event.duration_ns)));
     let site = Column::text("SITE", events().map(|event| event.site.clone()));
     let reader = |event: &EventRow| format!("{}/{}", event.comm, event.tid);
-    let cpu = |event: &EventRow| or_dash(event.cpu.map(|cpu| cpu.to_string()));
     let values = [
         Column::text("READER/TID", events().map(reader)),
         Column::text("OWNER/TID", events().map(owner)),
         Column::text("KIND", events().map(how)),
-        Column::number("CPU", events().map(cpu)),
+        Column::number("CPU", events().map(|event| event.cpu.to_string())),
         Column::number("ENDED AT (S)", events().map(ended)),
     ];
     let values = without_blanks(values.iter());
