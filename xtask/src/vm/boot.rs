@@ -86,7 +86,7 @@ pub(crate) fn boot(machine: &Machine, options: Options) -> Result<(Ending, Vec<S
     let terminal = options.terminal;
     events::feed(run.path(), move |sink| {
         if terminal {
-            terminal::copy_typing(sink)
+            terminal::copy_typing(sink);
         }
     })?;
     let log = fs::File::create(run.path().join("qemu")).context("failed to create QEMU's log")?;

@@ -47,6 +47,10 @@ pub(crate) const HARNESS_FAILED: u8 = 125;
 /// Exit status: that of the command (128 + n when signal n ended it); 123 when the guest died, 124
 /// when the deadline passed, 125 when the harness failed.
 #[derive(clap::Args, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct Args {
     /// A Debian kernel, fetched through apt and cached
     #[arg(long, required_unless_present_any = ["kernel_image", "list"])]
@@ -189,8 +193,9 @@ fn list(cache: &Cache) {
 /// Says what went wrong, and turns the ending into our exit status.
 fn report(ending: &Ending, tail: &[String], timeout: u64) -> ExitCode {
     let show_tail = || {
-        tail.iter()
-            .for_each(|line| progress::line(format_args!("guest| {line}")))
+        for line in tail {
+            progress::line(format_args!("guest| {line}"));
+        }
     };
     ExitCode::from(match ending {
         Ending::Verdict(Verdict {

@@ -17,11 +17,8 @@ where
     thread::spawn(move || {
         let mut buffer = vec![0; 32 * 1024];
         let mut copied_bytes = 0;
-        loop {
-            // A terminal without a process on its other side reads as EIO: that is its end.
-            let Ok(length) = source.read(&mut buffer) else {
-                break;
-            };
+        // A terminal without a process on its other side reads as EIO: that is its end.
+        while let Ok(length) = source.read(&mut buffer) {
             if length == 0 || sink.write_all(&buffer[..length]).is_err() {
                 break;
             }
