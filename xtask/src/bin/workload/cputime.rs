@@ -25,7 +25,7 @@ pub(crate) fn start() -> Result<()> {
             read_times,
         )?;
     }
-    thread::repeat("stat-reader", 0, Pace::Interrupting(2_000), read_proc_stat)
+    thread::repeat("stat-reader", 0, Pace::Interrupting(20_000), read_proc_stat)
 }
 
 /// Each way of asking for the process's times once.

@@ -23,20 +23,23 @@ pub(crate) fn start() -> Result<()> {
     env::set_current_dir(&deep).with_context(|| format!("failed to enter `{}`", deep.display()))?;
     for processor in thread::processors()? {
         let renamer = Renamer::create(processor)?;
+        // Only one moves names between folders: the file system has one lock for that, and a second
+        // renamer would mostly wait for it.
+        let moves = processor == 0;
         thread::repeat("renamer", processor, Pace::Background, move || {
-            renamer.rename()
+            renamer.rename(moves)
         })?;
         thread::repeat(
             "cwd-reader",
             processor,
-            Pace::Interrupting(200),
+            Pace::Interrupting(150),
             read_working_folder,
         )?;
     }
     thread::repeat(
         "name-seeker",
         0,
-        Pace::Interrupting(500),
+        Pace::Interrupting(1_000),
         seek_missing_names,
     )?;
     thread::repeat("link-reader", 0, Pace::Interrupting(1_000), read_links)
@@ -48,8 +51,7 @@ struct Renamer {
     right: File,
 }
 
-/// Exchanges within a folder for each move between folders: that takes a lock of the file system
-/// which all renamers share.
+/// Exchanges within a folder for each move between folders.
 const EXCHANGES: usize = 16;
 
 impl Renamer {
@@ -68,11 +70,14 @@ impl Renamer {
         })
     }
 
-    fn rename(&self) -> Result<()> {
+    fn rename(&self, moves: bool) -> Result<()> {
         let Self { left, right } = self;
         for _ in 0..EXCHANGES {
             renameat2(left, "file", left, "folder", RenameFlags::RENAME_EXCHANGE)
                 .context("failed to exchange two names")?;
+        }
+        if !moves {
+            return Ok(());
         }
         renameat2(left, "file", right, "away", RenameFlags::RENAME_NOREPLACE)
             .and_then(|()| renameat2(right, "away", left, "file", RenameFlags::RENAME_NOREPLACE))
