@@ -18,7 +18,6 @@ struct Xtask {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Runs a command as root in a guest of its own kernel.
     Vm(vm::Args),
 }
 

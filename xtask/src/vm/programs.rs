@@ -31,7 +31,7 @@ impl Programs {
         tool::run(
             Command::new(cargo)
                 .current_dir(tool::workspace())
-                .args(["build", "--quiet", "--release", "--target", TARGET])
+                .args(["build", "--release", "--target", TARGET])
                 .args(["--config", &flags])
                 // The guest's memory holds the programs: function names, but no line tables.
                 .args(["--config", "profile.release.strip='debuginfo'"])

@@ -4,7 +4,11 @@
 use std::{fs, mem::MaybeUninit, ptr};
 
 use anyhow::{Context as _, Result};
-use nix::errno::Errno;
+use nix::{
+    errno::Errno,
+    sys::resource::{UsageWho, getrusage},
+    time::{ClockId, clock_gettime},
+};
 
 use crate::thread::{self, Pace, check};
 
@@ -18,31 +22,54 @@ pub(crate) fn start() -> Result<()> {
         thread::repeat("stats-exiter", processor, Pace::Background, move || {
             bare.exit_batch()
         })?;
+        let mut question = Question::Usage;
         thread::repeat(
             "stats-reader",
             processor,
-            Pace::Interrupting(150),
-            read_times,
+            Pace::Interrupting(100),
+            move || {
+                question = question.next();
+                question.ask()
+            },
         )?;
     }
     thread::repeat("stat-reader", 0, Pace::Interrupting(20_000), read_proc_stat)
 }
 
-/// Each way of asking for the process's times once.
-fn read_times() -> Result<()> {
-    let mut usage = MaybeUninit::<libc::rusage>::uninit();
-    // SAFETY: the pointer leads to memory for one `rusage`, which is not read.
-    let result = unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) };
-    check(result.into(), "failed to get the resource usage")?;
-    let mut times = MaybeUninit::<libc::tms>::uninit();
-    // SAFETY: the pointer leads to memory for one `tms`, which is not read.
-    let result = unsafe { libc::times(times.as_mut_ptr()) };
-    check(result, "failed to get the times")?;
-    let mut time = MaybeUninit::<libc::timespec>::uninit();
-    // SAFETY: the pointer leads to memory for one `timespec`, which is not read.
-    let result = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, time.as_mut_ptr()) };
-    check(result.into(), "failed to get the process's clock")?;
-    Ok(())
+/// Asks for the process's times in another way each time: a wake-up preempts a writer once, and only
+/// what is asked first then meets it.
+#[derive(Clone, Copy)]
+enum Question {
+    Usage,
+    Times,
+    Clock,
+}
+
+impl Question {
+    fn next(self) -> Self {
+        match self {
+            Self::Usage => Self::Times,
+            Self::Times => Self::Clock,
+            Self::Clock => Self::Usage,
+        }
+    }
+
+    fn ask(self) -> Result<()> {
+        match self {
+            Self::Usage => getrusage(UsageWho::RUSAGE_SELF)
+                .map(drop)
+                .context("failed to get the usage"),
+            Self::Times => {
+                let mut times = MaybeUninit::<libc::tms>::uninit();
+                // SAFETY: the pointer leads to memory for one `tms`, which is not read.
+                let result = unsafe { libc::times(times.as_mut_ptr()) };
+                check(result, "failed to get the times").map(drop)
+            }
+            Self::Clock => clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+                .map(drop)
+                .context("failed to get the process's clock"),
+        }
+    }
 }
 
 fn read_proc_stat() -> Result<()> {

@@ -21,6 +21,7 @@ mod thread;
 use std::{env, thread::park};
 
 use anyhow::{Context as _, Result, bail};
+use guest::WORKLOADS;
 
 fn main() -> Result<()> {
     let name = env::args().nth(1).context("a workload's name is needed")?;
@@ -31,9 +32,7 @@ fn main() -> Result<()> {
         "read" => quiet::start_reading()?,
         "rename" => rename::start()?,
         "idle" => {}
-        other => bail!(
-            "no workload `{other}`: there are `clock`, `cputime`, `idle`, `mount`, `read`, `rename`"
-        ),
+        other => bail!("no workload `{other}`: there are {}", WORKLOADS.join(", ")),
     }
     println!("under way");
     loop {
