@@ -32,7 +32,6 @@ enum Task {
     Test(test::Args),
     /// Format, lints, spelling, licences
     Lint,
-    /// Runs a command as root in a guest of its own kernel
     Vm(vm::Args),
     /// Builds the eBPF object into seqtrace/prebuilt
     BuildEbpf(object::Options),
