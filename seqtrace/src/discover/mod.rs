@@ -24,6 +24,7 @@ mod label;
 mod rules;
 mod scan;
 mod state;
+pub mod store;
 mod survey;
 pub mod symbols;
 mod tables;

@@ -1,0 +1,2 @@
+//! Background load.
+fn main() {}

@@ -1,0 +1,313 @@
+//! Debian packages through apt with a state of its own: the machine's mirror and keyring, any
+//! suite. The machine's own package lists and sources stay as they are.
+//!
+//! Signatures are always checked. Debian signs a new suite with the keys of the suite before it
+//! too, so that the keyring of one release verifies the next one and sid.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::control::{Paragraph, exact_dependencies, paragraphs};
+use crate::{progress, tool};
+
+/// Index files other than the package lists, which apt fetches where it is set up to.
+const UNWANTED_INDEXES: [&str; 5] = [
+    "DEP-11",
+    "DEP-11-icons-small",
+    "DEP-11-icons",
+    "DEP-11-icons-large",
+    "Contents-deb",
+];
+
+/// Where the machine's apt gets Debian from.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Mirrors {
+    /// URI of the archive, with the keyring that the machine trusts for it.
+    archive: Option<(String, Option<String>)>,
+    /// The same for the security archive.
+    security: Option<(String, Option<String>)>,
+}
+
+/// A private apt for some suites.
+#[derive(Debug)]
+pub(crate) struct Repository {
+    root: PathBuf,
+}
+
+/// One package file to download.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Package {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: String,
+}
+
+impl Repository {
+    /// Makes an apt state for `suites` below `root` and fetches their package lists.
+    ///
+    /// # Errors
+    /// When the machine's apt knows no Debian mirror, or the lists cannot be fetched or verified.
+    pub(crate) fn update(root: &Path, suites: &[&str]) -> Result<Self> {
+        for folder in ["state/lists/partial", "cache/archives/partial", "empty"] {
+            let folder = root.join(folder);
+            fs::create_dir_all(&folder)
+                .with_context(|| format!("failed to create `{}`", folder.display()))?;
+        }
+        let targets =
+            tool::text(Command::new("apt-get").args(["indextargets", "Created-By: Packages"]))?;
+        let sources = sources(&mirrors(&paragraphs(&targets)), suites)?;
+        let repository = Self {
+            root: root.to_owned(),
+        };
+        let file = repository.root.join("sources.list");
+        fs::write(&file, sources)
+            .with_context(|| format!("failed to write `{}`", file.display()))?;
+        progress::step(
+            "Updating",
+            format_args!("package lists of {}", suites.join(", ")),
+        );
+        tool::run(repository.apt("apt-get").args(["--quiet=2", "update"])).context(
+            "failed to fetch or verify Debian's package lists (an old `debian-archive-keyring` does \
+             not know the keys of newer suites)",
+        )?;
+        Ok(repository)
+    }
+
+    fn apt(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        let mut option = |name: &str, value: &str| {
+            command.arg("--option").arg(format!("{name}={value}"));
+        };
+        let path = |name: &str| self.root.join(name).display().to_string();
+        option("Dir::Etc::sourcelist", &path("sources.list"));
+        option("Dir::Etc::sourceparts", &path("empty"));
+        option("Dir::Etc::preferences", "/dev/null");
+        option("Dir::Etc::preferencesparts", &path("empty"));
+        option("Dir::State", &path("state"));
+        option("Dir::State::status", "/dev/null");
+        option("Dir::Cache", &path("cache"));
+        option("APT::Architecture", "amd64");
+        option("APT::Architectures", "amd64");
+        option("Acquire::Languages", "none");
+        // apt's own user cannot write below a home directory.
+        option("APT::Sandbox::User", "");
+        for index in UNWANTED_INDEXES {
+            option(
+                &format!("Acquire::IndexTargets::deb::{index}::DefaultEnabled"),
+                "false",
+            );
+        }
+        command
+    }
+
+    /// The newest kernel that `package` has depended on, where its version starts with `prefix`:
+    /// every package file that holds a part of it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn newest_kernel(&self, package: &str, prefix: &str) -> Result<Vec<Package>> {
+        let text = tool::text(self.apt("apt-cache").args(["show", package]))?;
+        let all = paragraphs(&text);
+        // apt keeps the versions of a package sorted, the highest first.
+        let newest = all
+            .iter()
+            .find(|one| {
+                one.get("Version")
+                    .is_some_and(|version| version.starts_with(prefix))
+            })
+            .with_context(|| format!("no version {prefix}* of `{package}` in the suites"))?;
+        let mut found = kernel_parts(newest);
+        let mut next = 0;
+        while let Some(Package { name, version }) = found.get(next) {
+            let wanted = format!("{name}={version}");
+            let text = tool::text(self.apt("apt-cache").args(["show", &wanted]))?;
+            for part in paragraphs(&text)
+                .first()
+                .map(kernel_parts)
+                .unwrap_or_default()
+            {
+                if !found.contains(&part) {
+                    found.push(part);
+                }
+            }
+            next += 1;
+        }
+        if found.is_empty() {
+            bail!("`{package}` depends on no kernel package");
+        }
+        Ok(found)
+    }
+
+    /// Downloads and verifies package files into `folder`.
+    pub(crate) fn download(&self, packages: &[Package], folder: &Path) -> Result<()> {
+        let mut command = self.apt("apt-get");
+        command.args(["--quiet=2", "download"]).current_dir(folder);
+        for Package { name, version } in packages {
+            progress::step("Fetching", format_args!("{name} {version}"));
+            command.arg(format!("{name}={version}"));
+        }
+        tool::run(&mut command)
+    }
+}
+
+/// The versioned kernel packages that a package depends on.
+///
+/// Since 7.x Debian splits a kernel: `linux-image-…` is then empty and depends on the others
+/// (`linux-base-…` holds the list of the built-in modules).
+fn kernel_parts(package: &Paragraph) -> Vec<Package> {
+    let kernel = |name: &str| {
+        [
+            "linux-image-",
+            "linux-base-",
+            "linux-binary-",
+            "linux-modules-",
+        ]
+        .iter()
+        .filter_map(|prefix| name.strip_prefix(prefix))
+        .any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    exact_dependencies(package.get("Depends").unwrap_or_default())
+        .into_iter()
+        .filter(|(name, _)| kernel(name))
+        .map(|(name, version)| Package {
+            name: name.to_owned(),
+            version: version.to_owned(),
+        })
+        .collect()
+}
+
+/// Finds Debian's archives among the sources that the machine's apt is set up with.
+fn mirrors(targets: &[Paragraph]) -> Mirrors {
+    let mut mirrors = Mirrors::default();
+    for target in targets {
+        let debian = match target.get("Origin") {
+            Some(origin) => origin == "Debian",
+            // Before the first update only the address can tell.
+            None => target
+                .get("Site")
+                .is_some_and(|site| site.contains("debian")),
+        };
+        let (Some(site), Some(release)) = (target.get("Site"), target.get("Release")) else {
+            continue;
+        };
+        if !debian || target.get("Component") != Some("main") {
+            continue;
+        }
+        let slot = if release.ends_with("-security") {
+            &mut mirrors.security
+        } else {
+            &mut mirrors.archive
+        };
+        let keyring = target.get("Signed-By").map(str::to_owned);
+        slot.get_or_insert_with(|| (site.trim_end_matches('/').to_owned(), keyring));
+    }
+    mirrors
+}
+
+/// One line of `sources.list` for each suite.
+fn sources(mirrors: &Mirrors, suites: &[&str]) -> Result<String> {
+    let Mirrors { archive, security } = mirrors;
+    let Some(archive) = archive else {
+        bail!(
+            "failed to find a Debian mirror in this machine's apt sources: use `--kernel-image` \
+             and `--modules`"
+        );
+    };
+    let mut lines = String::new();
+    for suite in suites {
+        let mirror = if suite.ends_with("-security") {
+            security.as_ref()
+        } else {
+            Some(archive)
+        };
+        let Some((uri, keyring)) = mirror else {
+            progress::line(format_args!(
+                "note: apt has no security mirror, leaving out {suite}"
+            ));
+            continue;
+        };
+        let keyring = keyring
+            .as_ref()
+            .map_or(String::new(), |path| format!("[signed-by={path}] "));
+        writeln!(lines, "deb {keyring}{uri} {suite} main").expect("a string takes any text");
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TARGETS: &str = "\
+Site: https://packages.example/debian
+Origin: Example
+Component: main
+Release: stable
+
+Site: http://mirror.example/debian/
+Origin: Debian
+Component: main
+Release: bookworm
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Site: http://mirror.example/debian-security
+Component: main
+Release: bookworm-security
+";
+
+    #[test]
+    fn mirrors_are_taken_from_debians_own_entries() {
+        let Mirrors { archive, security } = mirrors(&paragraphs(TARGETS));
+        let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg".to_owned();
+        assert_eq!(
+            archive,
+            Some(("http://mirror.example/debian".into(), Some(keyring)))
+        );
+        assert_eq!(
+            security,
+            Some(("http://mirror.example/debian-security".into(), None))
+        );
+    }
+
+    #[test]
+    fn sources_name_the_keyring_where_the_machine_does() {
+        let mirrors = mirrors(&paragraphs(TARGETS));
+        let text = sources(&mirrors, &["sid", "trixie-security"]).unwrap();
+        assert_eq!(
+            text,
+            "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \
+             http://mirror.example/debian sid main\n\
+             deb http://mirror.example/debian-security trixie-security main\n"
+        );
+    }
+
+    #[test]
+    fn sources_refuse_a_machine_without_debian() {
+        assert!(sources(&Mirrors::default(), &["sid"]).is_err());
+    }
+
+    #[test]
+    fn parts_of_a_split_kernel_are_all_found() {
+        let text = "Depends: linux-base-7.3.4+deb13-rt-amd64 (= 7.3.4-1), linux-binary-7.3.4+deb13-rt-amd64 (= \
+                    7.3.4-1), linux-modules-7.3.4+deb13-rt-amd64 (= 7.3.4-1), linux-modules-rt-amd64 \
+                    (= 7.3.4-1)";
+        let names: Vec<_> = kernel_parts(&paragraphs(text)[0])
+            .into_iter()
+            .map(|part| part.name)
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "linux-binary-7.3.4+deb13-rt-amd64",
+                "linux-modules-7.3.4+deb13-rt-amd64"
+            ]
+        );
+    }
+}
