@@ -318,7 +318,9 @@ impl Walk<'_> {
                         nonzero: target(EdgeKind::Next),
                     });
                 }
-                Mnemonic::Sete | Mnemonic::Setne => return Some(FlagsUse::Value),
+                Mnemonic::Sete | Mnemonic::Setne | Mnemonic::Cmove | Mnemonic::Cmovne => {
+                    return Some(FlagsUse::Value);
+                }
                 _ => {}
             }
             let flags = instruction.rflags_read() | instruction.rflags_modified();

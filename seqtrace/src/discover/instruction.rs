@@ -96,6 +96,15 @@ pub(super) fn branch_target(instruction: &Instruction) -> Option<u64> {
     }
 }
 
+/// Whether the instruction depends on two values being equal.
+pub(super) fn asks_for_equality(instruction: &Instruction) -> bool {
+    use Mnemonic::{Cmove, Cmovne, Je, Jne, Sete, Setne};
+    matches!(
+        instruction.mnemonic(),
+        Je | Jne | Sete | Setne | Cmove | Cmovne
+    )
+}
+
 /// Which bits of a sequence a `test` or `and` looks at.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum ParityMask {

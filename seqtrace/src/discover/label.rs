@@ -13,7 +13,7 @@ use super::{
     identify::Identity,
     image::Image,
     rules::Study,
-    symbols::SymbolKind,
+    symbols::Symbol,
     value::ValueId,
 };
 
@@ -118,18 +118,16 @@ impl<'a> Labels<'a> {
         }
     }
 
-    /// The name of a global; unknown where kallsyms has no data symbols.
+    /// The name of a global; unknown where kallsyms has functions only (no CONFIG_KALLSYMS_ALL).
     fn global(&self, address: u64) -> Name {
+        // The letter of a data symbol may be that of text (since 7.0), so the address decides.
+        let is_variable = |symbol: &Symbol<'_>| self.image.segment_of(symbol.address).is_none();
         match self.image.symbol_at(address) {
+            Some((symbol, 0)) if is_variable(&symbol) => Name::Global(symbol.name.to_owned()),
             Some((symbol, distance))
-                if symbol.kind == SymbolKind::Data && distance < LARGEST_VARIABLE_BYTES =>
+                if is_variable(&symbol) && distance < LARGEST_VARIABLE_BYTES =>
             {
-                let name = symbol.name;
-                Name::Global(if distance == 0 {
-                    name.to_owned()
-                } else {
-                    format!("{name}+{distance:#x}")
-                })
+                Name::Global(format!("{}+{distance:#x}", symbol.name))
             }
             _ => Name::Unknown,
         }

@@ -151,15 +151,24 @@ impl State {
             )
         });
         let mut memory = Vec::with_capacity(from[0].memory.len());
-        for address in addresses(from) {
-            let Some(bytes) = common_width(address, from) else {
+        let mut words = Words {
+            from,
+            next: vec![0; from.len()],
+            found: Vec::new(),
+        };
+        while let Some(address) = words.advance() {
+            let place = Merged::Memory(block, address);
+            let Some(bytes) = words.common_width(address) else {
                 continue;
             };
-            let held: Vec<ValueId> = from
-                .iter()
-                .map(|state| state.load(address, bytes, block, values))
-                .collect();
-            let value = meet(Merged::Memory(block, address), held.into_iter(), values);
+            let value = match words.common_value() {
+                Some(value) => value,
+                None => meet(
+                    place,
+                    words.values(address, bytes, values).into_iter(),
+                    values,
+                ),
+            };
             memory.push((address, Stored { value, bytes }));
         }
         memory.truncate(MEMORY_LIMIT);
@@ -167,41 +176,64 @@ impl State {
     }
 }
 
+/// Walks the words that several states remember, in the order of addresses.
+struct Words<'a> {
+    from: &'a [&'a State],
+    /// For each state, how many of its words are done.
+    next: Vec<usize>,
+    /// For each state, what it remembers at the address the walk is at.
+    found: Vec<Option<Stored>>,
+}
+
+impl Words<'_> {
+    /// Goes to the next address that any state remembers.
+    fn advance(&mut self) -> Option<Address> {
+        let heads = self
+            .from
+            .iter()
+            .zip(&self.next)
+            .map(|(state, &at)| state.memory.get(at));
+        let address = heads.flatten().map(|&(address, _)| address).min()?;
+        self.found.clear();
+        for (state, at) in self.from.iter().zip(&mut self.next) {
+            let head = state.memory.get(*at).filter(|&&(head, _)| head == address);
+            *at += usize::from(head.is_some());
+            self.found.push(head.map(|&(_, stored)| stored));
+        }
+        Some(address)
+    }
+
+    /// The width in which all ways wrote the word. A stack slot that one way did not write holds
+    /// there what it held at the entry; other words must be written on every way.
+    fn common_width(&self, address: Address) -> Option<u8> {
+        let is_slot = address.base == Values::STACK;
+        if !is_slot && self.found.contains(&None) {
+            return None;
+        }
+        let mut widths = self.found.iter().flatten().map(|stored| stored.bytes);
+        let first = widths.next()?;
+        widths.all(|width| width == first).then_some(first)
+    }
+
+    /// The value that every way wrote.
+    fn common_value(&self) -> Option<ValueId> {
+        let first = self.found.first().copied()??;
+        let is_common = self.found.iter().all(|stored| *stored == Some(first));
+        is_common.then_some(first.value)
+    }
+
+    /// What the word holds on each way.
+    fn values(&self, address: Address, bytes: u8, values: &mut Values) -> Vec<ValueId> {
+        let mut held = |stored: &Option<Stored>| match stored {
+            Some(stored) => stored.value,
+            None => values.number(Value::Load { address, bytes }),
+        };
+        self.found.iter().map(&mut held).collect()
+    }
+}
+
 /// Tells the results of one instruction apart: registers by their number, memory by this.
 pub(super) const MEMORY_PART: u8 = 16;
-
-/// Addresses to remember where ways meet. A stack slot that one way did not write holds there
-/// what it held at the entry; other words are remembered only if every way wrote them.
-fn addresses(from: &[&State]) -> Vec<Address> {
-    let is_slot = |address: &Address| address.base == Values::STACK;
-    let mut addresses: Vec<Address> = from[0].memory.iter().map(|&(address, _)| address).collect();
-    for state in &from[1..] {
-        addresses.retain(|address| is_slot(address) || state.stored(*address).is_some());
-    }
-    let known = addresses.len();
-    for state in &from[1..] {
-        let slots = state
-            .memory
-            .iter()
-            .map(|&(address, _)| address)
-            .filter(is_slot);
-        addresses.extend(slots.filter(|&slot| from[0].stored(slot).is_none()));
-    }
-    if addresses.len() > known {
-        addresses.sort_unstable();
-        addresses.dedup();
-    }
-    addresses
-}
-
-/// The width in which all ways that wrote a word wrote it.
-fn common_width(address: Address, from: &[&State]) -> Option<u8> {
-    let mut widths = from
-        .iter()
-        .filter_map(|state| Some(state.stored(address)?.bytes));
-    let first = widths.next()?;
-    widths.all(|width| width == first).then_some(first)
-}
 
 fn index_address(address: Address, index: ValueId, scale: u8, values: &mut Values) -> Address {
     let Address { base, displacement } = address;

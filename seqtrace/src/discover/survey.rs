@@ -1,7 +1,9 @@
 //! One quick look at every function: is it worth the full analysis?
 //!
-//! A linear decode, without control flow. A reader of a sequence loads a 32-bit word, tests or
-//! masks its bit 0, and compares it or waits; one in fourteen functions does so anywhere.
+//! A linear decode, without control flow. A reader of a sequence loads a 32-bit word and soon
+//! tests or masks its bit 0, and it compares a word that it has just loaded, or waits. One in
+//! thirty functions does so. (6.1-rt, 6.12, 6.12-rt, 7.3-rt: analysing every function finds no
+//! site more.)
 
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, MemorySize, Mnemonic, Register};
 use rustc_hash::FxHashSet;
@@ -14,8 +16,11 @@ use super::{
     instruction::{self, RDI, RegisterNumber},
 };
 
-/// A re-load and the comparison it is for are seldom further apart than this many instructions.
-const NEAR: u32 = 8;
+/// A load and the test or comparison it is for are not further apart than this many instructions.
+const NEAR: u32 = 16;
+
+/// Flags that a comparison sets are used within this many instructions.
+const FLAGS_LIVE: u32 = 3;
 
 /// What to look for.
 #[derive(Debug)]
@@ -31,16 +36,14 @@ pub(super) struct Surveyor<'a> {
 struct Signs(u8);
 
 impl Signs {
-    /// Bit 0 of something is tested or masked.
+    /// Bit 0 of a word is tested or masked soon after it was loaded.
     const PARITY: Self = Self(1);
-    /// A 32-bit word of memory is read.
-    const WORD: Self = Self(2);
-    /// Something is compared.
-    const COMPARE: Self = Self(4);
+    /// A word is compared with something that is no constant, for equality.
+    const COMPARE: Self = Self(2);
     /// There is a `pause`, or a lock is taken that readers wait for.
-    const WAIT: Self = Self(8);
-    /// A word is compared that lies where some structure has a seqcount.
-    const MEMBER: Self = Self(16);
+    const WAIT: Self = Self(4);
+    /// As `COMPARE`, with a word that lies where some structure has a seqcount.
+    const MEMBER: Self = Self(8);
 
     fn add(&mut self, other: Self, seen: bool) {
         if seen {
@@ -57,7 +60,7 @@ impl Signs {
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     signs: Signs,
-    /// Global 32-bit words that the function reads; empty unless it compares.
+    /// Global 32-bit words that the function reads; empty unless it compares or waits.
     pub(super) globals: Vec<u64>,
     /// Constant addresses of locks that the function takes.
     pub(super) locks: Vec<u64>,
@@ -80,7 +83,8 @@ impl<'a> Surveyor<'a> {
             surveyor: self,
             count: 0,
             argument: None,
-            members: [None; 16],
+            words: [None; 16],
+            compared: None,
             found: Survey::default(),
         };
         if let Some(bytes) = self.image.text_at(function.start, function.end) {
@@ -92,7 +96,7 @@ impl<'a> Surveyor<'a> {
             }
         }
         let mut found = look.found;
-        if !found.signs.has(Signs::COMPARE) {
+        if !found.signs.has(Signs::COMPARE) && !found.signs.has(Signs::WAIT) {
             found.globals.clear();
         }
         found.globals.shrink_to_fit();
@@ -103,9 +107,8 @@ impl<'a> Surveyor<'a> {
 impl Survey {
     /// Whether the function may hold a read section, or the end of one.
     pub(super) fn is_suspicious(&self) -> bool {
-        let reads = self.signs.has(Signs::PARITY) && self.signs.has(Signs::WORD);
         let waits_or_compares = self.signs.has(Signs::COMPARE) || self.signs.has(Signs::WAIT);
-        reads && waits_or_compares || self.signs.has(Signs::MEMBER)
+        self.signs.has(Signs::PARITY) && waits_or_compares || self.signs.has(Signs::MEMBER)
     }
 
     /// A function and its cold part are looked at as one.
@@ -121,6 +124,15 @@ impl Survey {
     }
 }
 
+/// A 32-bit word of memory in a register.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    /// At which instruction it was loaded.
+    at: u32,
+    /// Whether it lies at a displacement at which structures have seqcounts.
+    is_member: bool,
+}
+
 /// The look at one function, on its way through the instructions.
 struct Look<'a> {
     surveyor: &'a Surveyor<'a>,
@@ -128,56 +140,86 @@ struct Look<'a> {
     count: u32,
     /// The constant in rdi.
     argument: Option<u64>,
-    /// For each register, at which instruction a word at a seqcount's displacement came into it.
-    members: [Option<u32>; 16],
+    /// For each register, the word of memory that was loaded into it.
+    words: [Option<Word>; 16],
+    /// The word that was compared last, and at which instruction.
+    compared: Option<(u32, Word)>,
     found: Survey,
 }
 
 impl Look<'_> {
     fn at(&mut self, instruction: &Instruction) {
         self.count += 1;
-        let has_mask = instruction::parity_mask(instruction).is_some();
-        self.found.signs.add(Signs::PARITY, has_mask);
+        if let Some((at, word)) = self.compared
+            && self.count - at <= FLAGS_LIVE
+            && instruction::asks_for_equality(instruction)
+        {
+            self.found.signs.add(Signs::COMPARE, true);
+            self.found.signs.add(Signs::MEMBER, word.is_member);
+        }
+        if instruction::parity_mask(instruction).is_some() {
+            let is_word = self.word(instruction, 0).is_some();
+            self.found.signs.add(Signs::PARITY, is_word);
+        }
         match instruction.mnemonic() {
             Mnemonic::Cmp => self.compare(instruction),
-            Mnemonic::Mov => {
-                self.note_word(instruction, 1);
-                self.note_member(instruction);
-            }
             Mnemonic::Pause => self.found.signs.add(Signs::WAIT, true),
-            _ => {}
+            Mnemonic::Test => {}
+            _ => self.note_word(instruction),
         }
         self.follow_argument(instruction);
     }
 
     fn compare(&mut self, instruction: &Instruction) {
-        self.found.signs.add(Signs::COMPARE, true);
-        for operand in 0..2 {
-            self.note_word(instruction, operand);
-            let register = instruction::register_operand(instruction, operand);
-            let loaded = register.and_then(|register| self.members[usize::from(register)]);
-            let is_near = loaded.is_some_and(|at| self.count - at <= NEAR);
-            let has_constant = instruction::constant_operand(instruction, 1).is_some();
-            let is_word = instruction::width_bytes(instruction) == 4 && !has_constant;
-            let is_member = is_word && (is_near || self.is_member(instruction, operand));
-            self.found.signs.add(Signs::MEMBER, is_member);
-        }
-    }
-
-    fn note_word(&mut self, instruction: &Instruction, operand: u32) {
-        if !is_word_operand(instruction, operand) {
+        let has_constant = instruction::constant_operand(instruction, 1).is_some();
+        if has_constant || instruction::width_bytes(instruction) != 4 {
             return;
         }
-        self.found.signs.add(Signs::WORD, true);
-        if instruction.is_ip_rel_memory_operand() {
-            self.found.globals.push(instruction.ip_rel_memory_address());
+        self.note_global(instruction, 0);
+        self.note_global(instruction, 1);
+        let words = [self.word(instruction, 0), self.word(instruction, 1)];
+        let words = words.into_iter().flatten();
+        self.compared = words
+            .max_by_key(|word| word.is_member)
+            .map(|word| (self.count, word));
+    }
+
+    /// The word that an operand is or was loaded from a short while ago.
+    fn word(&self, instruction: &Instruction, operand: u32) -> Option<Word> {
+        if is_word_operand(instruction, operand) {
+            let is_member = self.is_member(instruction, operand);
+            return Some(Word {
+                at: self.count,
+                is_member,
+            });
+        }
+        let register = instruction::register_operand(instruction, operand)?;
+        self.words[usize::from(register)].filter(|word| self.count - word.at <= NEAR)
+    }
+
+    /// Notes which word, if any, the instruction leaves in the register that it writes.
+    fn note_word(&mut self, instruction: &Instruction) {
+        let Some(target) = instruction::register_operand(instruction, 0) else {
+            return;
+        };
+        let moves = matches!(instruction.mnemonic(), Mnemonic::Mov | Mnemonic::Movsxd);
+        let word = if moves {
+            self.word(instruction, 1)
+        } else {
+            None
+        };
+        if moves {
+            self.note_global(instruction, 1);
+        }
+        // `and $1,%eax` leaves a part of the word.
+        if instruction.mnemonic() != Mnemonic::And {
+            self.words[usize::from(target)] = word;
         }
     }
 
-    fn note_member(&mut self, instruction: &Instruction) {
-        if let Some(register) = instruction::register_operand(instruction, 0) {
-            let is_member = self.is_member(instruction, 1);
-            self.members[usize::from(register)] = is_member.then_some(self.count);
+    fn note_global(&mut self, instruction: &Instruction, operand: u32) {
+        if is_word_operand(instruction, operand) && instruction.is_ip_rel_memory_operand() {
+            self.found.globals.push(instruction.ip_rel_memory_address());
         }
     }
 
