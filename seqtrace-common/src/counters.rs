@@ -1,10 +1,29 @@
 //! Values of the counting maps. Aggregated numbers come from here only, never from the ring.
 
+use core::hint::black_box;
+
 /// Buckets of a duration histogram: bucket `b` holds durations of `2^b ..= 2^(b+1)-1`
 /// nanoseconds, bucket 0 also the duration zero.
 pub const HISTOGRAM_BUCKETS: usize = 64;
 
+/// Bucket of the histogram that a duration falls into.
+#[inline]
+pub fn bucket(duration_ns: u64) -> usize {
+    let bucket = 63 - (duration_ns | 1).leading_zeros() as usize;
+    // The compiler knows the bound and would drop the mask; the BPF verifier cannot find it out.
+    black_box(bucket) & (HISTOGRAM_BUCKETS - 1)
+}
+
 /// What one site did on one CPU. Value of the per-CPU array `COUNTERS`, indexed by slot.
+///
+/// When the probes are gone, these hold exactly, added up over the CPUs:
+///
+/// * blocks: `hits = count + in flight + blocks_full + start_without_end`, where the last two are
+///   losses (their sums over all slots) and *in flight* are the entries of `BLOCKS`;
+/// * spins: `count` and the waits still in `SPINS` are all waits;
+/// * retries and fallbacks: `hits = count`.
+///
+/// While the probes are live a reading may catch one event between two of its fields.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SiteCounters {
@@ -26,6 +45,50 @@ pub struct SiteCounters {
 }
 
 const _: () = assert!(size_of::<SiteCounters>() == 8 * (6 + HISTOGRAM_BUCKETS));
+
+impl SiteCounters {
+    /// Nothing has happened.
+    pub const ZERO: Self = Self {
+        hits: 0,
+        count: 0,
+        total_ns: 0,
+        max_ns: 0,
+        slept: 0,
+        owned: 0,
+        histogram: [0; HISTOGRAM_BUCKETS],
+    };
+
+    /// Counts one completed block or wait.
+    #[inline]
+    pub fn complete(&mut self, duration_ns: u64) {
+        self.count += 1;
+        self.total_ns += duration_ns;
+        self.max_ns = self.max_ns.max(duration_ns);
+        self.histogram[bucket(duration_ns)] += 1;
+    }
+
+    /// Adds what another CPU counted.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            hits,
+            count,
+            total_ns,
+            max_ns,
+            slept,
+            owned,
+            histogram,
+        } = other;
+        self.hits += hits;
+        self.count += count;
+        self.total_ns += total_ns;
+        self.max_ns = self.max_ns.max(*max_ns);
+        self.slept += slept;
+        self.owned += owned;
+        for (sum, more) in self.histogram.iter_mut().zip(histogram) {
+            *sum += more;
+        }
+    }
+}
 
 /// Who takes part in an event.
 pub mod side {
@@ -95,74 +158,9 @@ pub struct StackValue {
 
 const _: () = assert!(size_of::<StackValue>() == 16);
 
-/// Key of the maps of waits that have begun and not ended (`BLOCKS`, `SPINS`).
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct WaitKey {
-    /// Thread id; for the idle tasks, which share id 0, [`WaitKey::IDLE`] plus the CPU.
-    pub tid: u32,
-    /// Slot of the site.
-    pub slot: u32,
-}
-
-const _: () = assert!(size_of::<WaitKey>() == 8);
-
-impl WaitKey {
-    /// Added to the CPU number to make a `tid` for the idle task of that CPU.
-    pub const IDLE: u32 = 0x8000_0000;
-}
-
-/// A reader inside a lock call. Value of the `BLOCKS` map.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct BlockState {
-    /// When the lock was called, `bpf_ktime_get_ns`.
-    pub start_ns: u64,
-    /// Address of the writer's lock.
-    pub lock: u64,
-    /// Voluntary context switches of the reader so far (`task_struct.nvcsw`).
-    pub switches: u64,
-    /// Thread id of the lock's owner at the call; 0 when there was none.
-    pub owner_tid: u32,
-    /// Process id of the owner.
-    pub owner_tgid: u32,
-    /// Command name of the owner, zero-terminated; all zero when there was none.
-    pub owner_comm: [u8; 16],
-}
-
-const _: () = assert!(size_of::<BlockState>() == 48);
-
-/// A reader that spins, or that spun and has not met this site again. Value of the `SPINS` map.
-///
-/// One wait is one reader waiting for one write section: it ends when the same reader pauses at
-/// the same site on another odd value. What is still in the map when the probes are gone has ended
-/// too and is counted by user space.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct SpinState {
-    /// Time of the first `pause`.
-    pub first_ns: u64,
-    /// Time of the latest `pause`.
-    pub last_ns: u64,
-    /// Number of `pause`s.
-    pub pauses: u64,
-    /// The odd sequence value waited on, in the low 32 bits; all ones when not known.
-    pub sequence: u64,
-    /// Process id of the reader.
-    pub tgid: u32,
-    /// Key in the `STACKS` map of the stack at the first `pause`, or a negative errno.
-    pub stack: i32,
-    /// Command name of the reader, zero-terminated.
-    pub comm: [u8; 16],
-}
-
-const _: () = assert!(size_of::<SpinState>() == 56);
-
 #[cfg(feature = "user")]
 mod pod {
-    use super::{
-        BlockState, SiteCounters, SpinState, StackKey, StackValue, TaskKey, TaskValue, WaitKey,
-    };
+    use super::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue};
 
     // SAFETY: `repr(C)`, no padding (asserted above), every bit pattern is valid.
     unsafe impl aya::Pod for SiteCounters {}
@@ -174,10 +172,30 @@ mod pod {
     unsafe impl aya::Pod for StackKey {}
     // SAFETY: as above.
     unsafe impl aya::Pod for StackValue {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for WaitKey {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for BlockState {}
-    // SAFETY: as above.
-    unsafe impl aya::Pod for SpinState {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bucket_is_the_power_of_two_below() {
+        assert_eq!([0, 1, 2, 3, 4].map(bucket), [0, 0, 1, 1, 2]);
+        assert_eq!(bucket((1 << 20) - 1), 19);
+        assert_eq!(bucket(1 << 20), 20);
+        assert_eq!(bucket(u64::MAX), 63);
+    }
+
+    #[test]
+    fn counters_add_up_and_keep_the_longest() {
+        let mut one = SiteCounters::ZERO;
+        one.complete(5);
+        let mut two = SiteCounters::ZERO;
+        two.complete(1000);
+        two.complete(7);
+        one.add(&two);
+        assert_eq!((one.count, one.total_ns, one.max_ns), (3, 1012, 1000));
+        assert_eq!(one.histogram.iter().sum::<u64>(), one.count);
+        assert_eq!(one.histogram[2], 2);
+    }
 }

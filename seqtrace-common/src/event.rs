@@ -11,6 +11,8 @@ pub mod kind {
 }
 
 /// One event over the threshold.
+///
+/// Retries and fallbacks have no duration: they are recorded only where the threshold is zero.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Event {
@@ -44,6 +46,93 @@ pub struct Event {
 
 const _: () = assert!(size_of::<Event>() == 88);
 
+impl Event {
+    /// Reads a record back from the bytes that the ring buffer hands out.
+    ///
+    /// `None` when the length is not that of a record: the object and the tool were built from
+    /// different sources.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (time_ns, rest) = bytes.split_first_chunk()?;
+        let (duration_ns, rest) = rest.split_first_chunk()?;
+        let (lock, rest) = rest.split_first_chunk()?;
+        let (words, rest) = rest.split_first_chunk::<32>()?;
+        let (comm, owner_comm) = rest.split_first_chunk()?;
+        let mut words = words.chunks_exact(4);
+        let mut word = || Some(u32::from_ne_bytes(words.next()?.try_into().ok()?));
+        Some(Self {
+            time_ns: u64::from_ne_bytes(*time_ns),
+            duration_ns: u64::from_ne_bytes(*duration_ns),
+            lock: u64::from_ne_bytes(*lock),
+            slot: word()?,
+            kind: word()?,
+            cpu: word()?,
+            tid: word()?,
+            tgid: word()?,
+            stack: word()?.cast_signed(),
+            owner_tid: word()?,
+            slept: word()?,
+            comm: *comm,
+            owner_comm: owner_comm.try_into().ok()?,
+        })
+    }
+}
+
 // SAFETY: `repr(C)`, no padding (asserted above), every bit pattern is valid.
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Event {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes of a record, each u32 of it holding its own index.
+    fn bytes() -> [u8; 88] {
+        let mut bytes = [0; 88];
+        for (index, word) in bytes.chunks_exact_mut(4).enumerate() {
+            word.copy_from_slice(&(index as u32).to_ne_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn decode_finds_every_field_where_the_layout_has_it() {
+        let event = Event::decode(&bytes()).unwrap();
+        let word = |offset: usize| (offset / 4) as u32;
+        let long = |offset| u64::from(word(offset)) | u64::from(word(offset) + 1) << 32;
+        assert_eq!(event.time_ns, long(core::mem::offset_of!(Event, time_ns)));
+        assert_eq!(
+            event.duration_ns,
+            long(core::mem::offset_of!(Event, duration_ns))
+        );
+        assert_eq!(event.lock, long(core::mem::offset_of!(Event, lock)));
+        assert_eq!(event.slot, word(core::mem::offset_of!(Event, slot)));
+        assert_eq!(event.kind, word(core::mem::offset_of!(Event, kind)));
+        assert_eq!(event.cpu, word(core::mem::offset_of!(Event, cpu)));
+        assert_eq!(event.tid, word(core::mem::offset_of!(Event, tid)));
+        assert_eq!(event.tgid, word(core::mem::offset_of!(Event, tgid)));
+        assert_eq!(
+            event.stack,
+            word(core::mem::offset_of!(Event, stack)) as i32
+        );
+        assert_eq!(
+            event.owner_tid,
+            word(core::mem::offset_of!(Event, owner_tid))
+        );
+        assert_eq!(event.slept, word(core::mem::offset_of!(Event, slept)));
+        assert_eq!(
+            event.comm[0],
+            word(core::mem::offset_of!(Event, comm)) as u8
+        );
+        assert_eq!(
+            event.owner_comm[0],
+            word(core::mem::offset_of!(Event, owner_comm)) as u8
+        );
+    }
+
+    #[test]
+    fn decode_refuses_a_record_of_another_length() {
+        assert_eq!(Event::decode(&bytes()[..87]), None);
+        assert_eq!(Event::decode(&[0; 96]), None);
+        assert_eq!(Event::decode(&[]), None);
+    }
+}

@@ -10,3 +10,4 @@ pub mod event;
 pub mod loss;
 pub mod settings;
 pub mod site;
+pub mod wait;

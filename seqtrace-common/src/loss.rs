@@ -3,9 +3,11 @@
 
 /// An event over the threshold found the ring buffer full. Counters are not affected.
 pub const RING_FULL: u32 = 0;
-/// A block could not be followed: the `BLOCKS` map was full. The hit is counted, the block is not.
+/// A block could not be followed: the `BLOCKS` map refused it, being full. The hit is counted, the
+/// block is not.
 pub const BLOCKS_FULL: u32 = 1;
-/// A spin could not be followed: the `SPINS` map was full. The hit is counted, the spin is not.
+/// A `pause` could not be followed: the `SPINS` map refused it, being full. The hit is counted, the
+/// wait is not; counted once for each `pause`.
 pub const SPINS_FULL: u32 = 2;
 /// An event could not be credited to its task: the `TASKS` map was full.
 pub const TASKS_FULL: u32 = 3;
@@ -13,7 +15,7 @@ pub const TASKS_FULL: u32 = 3;
 pub const STACK_LOST: u32 = 4;
 /// An event could not be credited to its stack: the `STACK_COUNTS` map was full.
 pub const STACK_COUNTS_FULL: u32 = 5;
-/// A block ended whose start was not seen: the reader was inside when the probes came.
+/// A block ended whose start was not seen: the reader was inside when counting began.
 pub const END_WITHOUT_START: u32 = 6;
 /// A probe fired at an address that the site table does not have.
 pub const UNKNOWN_ADDRESS: u32 = 7;

@@ -29,7 +29,7 @@ impl SiteEntry {
 ///
 /// On x86 the saved pointer stands behind the one-byte `int3`, also for optimised kprobes
 /// (`arch/x86/kernel/kprobes/opt.c`, `optimized_callback`: `regs->ip = kp.addr + INT3_INSN_SIZE`).
-#[inline(always)]
+#[inline]
 pub const fn probed_address(saved_ip: u64) -> u64 {
     saved_ip.wrapping_sub(1)
 }

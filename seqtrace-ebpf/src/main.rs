@@ -1,6 +1,73 @@
 //! The eBPF object. Built for the host (`cargo build --workspace`, clippy, tests) it is an empty
 //! program, so that the workspace needs no special cases.
-#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+//!
+//! One program for each role of a probed address. A program finds the site by the address it was
+//! called from, adds to the counters, and tells of every failure under its name. It never logs: the
+//! reader under observation is waiting.
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
+
+#[cfg(target_arch = "bpf")]
+mod block;
+#[cfg(target_arch = "bpf")]
+mod complete;
+#[cfg(target_arch = "bpf")]
+mod maps;
+#[cfg(target_arch = "bpf")]
+mod retry;
+#[cfg(target_arch = "bpf")]
+mod site;
+#[cfg(target_arch = "bpf")]
+mod spin;
+#[cfg(target_arch = "bpf")]
+mod task;
+
+#[cfg(target_arch = "bpf")]
+mod programs {
+    use core::panic::PanicInfo;
+
+    use aya_ebpf::{macros::kprobe, programs::ProbeContext};
+
+    use crate::{block, retry, spin};
+
+    /// A reader calls the writer's lock.
+    #[kprobe]
+    fn lock_call(ctx: ProbeContext) -> u32 {
+        block::begin(&ctx);
+        0
+    }
+
+    /// A reader has taken and dropped the writer's lock.
+    #[kprobe]
+    fn lock_end(ctx: ProbeContext) -> u32 {
+        block::end(&ctx);
+        0
+    }
+
+    /// A reader has met an odd sequence and will look again.
+    #[kprobe]
+    fn pause(ctx: ProbeContext) -> u32 {
+        spin::pause(&ctx);
+        0
+    }
+
+    /// A read section has failed its check.
+    #[kprobe]
+    fn retry(ctx: ProbeContext) -> u32 {
+        retry::retry(&ctx);
+        0
+    }
+
+    #[panic_handler]
+    fn panic(_: &PanicInfo<'_>) -> ! {
+        // The verifier refuses an object in which this can be reached.
+        loop {}
+    }
+
+    /// Tracing helpers are offered to GPL-compatible programs only.
+    #[unsafe(link_section = "license")]
+    #[unsafe(no_mangle)]
+    static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+}
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}

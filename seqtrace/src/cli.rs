@@ -1,1 +1,212 @@
 //! The command line as it was typed; clap and nothing of ours.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Shows where readers of Linux sequence counters wait and retry, and which writer is to blame.
+///
+/// Without a command: a table of the running system, renewed every second until Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  sudo seqtrace                                watch the running system
+  sudo seqtrace stat -- make -j8               what waiting cost one command
+  sudo seqtrace flame --duration 10s -o f.svg  flamegraph of the readers, by time lost
+  sudo seqtrace sites                          what would be probed; attaches nothing
+  seqtrace doctor                              what this kernel and this user can do
+
+Exit status: 0 done; 1 it could not be done, the reason is on stderr; 2 usage.
+`stat` and `flame` with a COMMAND exit with the command's own status."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options of the live table, when no command is given.
+    #[command(flatten)]
+    pub top: TopArguments,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Table of the running system, renewed each interval (the default command)
+    Top(TopArguments),
+    /// Totals over a time or over the run of a command
+    Stat(StatArguments),
+    /// Flamegraph of the readers' kernel stacks, weighted by the nanoseconds they lost
+    Flame(FlameArguments),
+    /// The sites of this kernel and what would be probed; attaches nothing
+    Sites(SitesArguments),
+    /// What this kernel and this user can do, with a fix for what they cannot
+    Doctor(DoctorArguments),
+}
+
+/// Options of `top`.
+#[derive(Args, Debug)]
+pub struct TopArguments {
+    /// Time between two tables
+    #[arg(short = 'I', long, value_name = "TIME", value_parser = duration, default_value = "1s")]
+    pub interval: Duration,
+    /// Stop after this time [default: until Ctrl-C]
+    #[arg(short, long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// What to trace.
+    #[command(flatten)]
+    pub trace: TraceArguments,
+}
+
+/// Options of `stat`.
+#[derive(Args, Debug)]
+pub struct StatArguments {
+    /// Stop after this time [default: when COMMAND ends, or Ctrl-C]
+    #[arg(short, long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Print one JSON document instead of the table
+    #[arg(short, long)]
+    pub json: bool,
+    /// What to trace.
+    #[command(flatten)]
+    pub trace: TraceArguments,
+    /// Command to run while tracing the whole system
+    #[arg(last = true, value_name = "COMMAND")]
+    pub run: Vec<OsString>,
+}
+
+/// Options of `flame`.
+#[derive(Args, Debug)]
+pub struct FlameArguments {
+    /// File to write, `-` for standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Stop after this time [default: when COMMAND ends, or Ctrl-C]
+    #[arg(short, long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Format of the file [default: by its name, `.folded` or `.txt` for folded stacks, else SVG]
+    #[arg(short, long, value_enum)]
+    pub format: Option<FlameFormat>,
+    /// What to trace.
+    #[command(flatten)]
+    pub trace: TraceArguments,
+    /// Command to run while tracing the whole system
+    #[arg(last = true, value_name = "COMMAND")]
+    pub run: Vec<OsString>,
+}
+
+/// Formats that `flame` writes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum FlameFormat {
+    /// A flamegraph as SVG
+    Svg,
+    /// Folded stacks, a line each, for other tools
+    Folded,
+}
+
+/// Options of `sites`.
+#[derive(Args, Debug)]
+pub struct SitesArguments {
+    /// Print one JSON document instead of the table
+    #[arg(short, long)]
+    pub json: bool,
+    /// Where sites come from.
+    #[command(flatten)]
+    pub discover: DiscoverArguments,
+}
+
+/// Options of `doctor`.
+#[derive(Args, Debug)]
+pub struct DoctorArguments {
+    /// How much to tell.
+    #[command(flatten)]
+    pub verbosity: VerbosityArguments,
+}
+
+/// What to trace.
+#[derive(Args, Debug)]
+pub struct TraceArguments {
+    /// Record single events that lasted at least this long
+    #[arg(short, long, value_name = "TIME", value_parser = duration_or_zero, default_value = "100us")]
+    pub threshold: Duration,
+    /// Where sites come from.
+    #[command(flatten)]
+    pub discover: DiscoverArguments,
+}
+
+/// Where sites come from.
+#[derive(Args, Debug)]
+pub struct DiscoverArguments {
+    /// Look at vmlinux only, not at loaded modules
+    #[arg(long)]
+    pub no_modules: bool,
+    /// Scan the kernel anew and do not keep the result
+    #[arg(long)]
+    pub no_cache: bool,
+    /// How much to tell.
+    #[command(flatten)]
+    pub verbosity: VerbosityArguments,
+}
+
+/// How much to tell on stderr.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct VerbosityArguments {
+    /// No progress on stderr
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Tell more on stderr; twice for details
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// A time with its unit (`10s`, `500ms`, `1m30s`), zero allowed.
+fn duration_or_zero(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write it with a unit: `10s`, `500ms`, `1m30s`"))
+}
+
+/// As [`duration_or_zero`], and longer than zero.
+fn duration(text: &str) -> Result<Duration, String> {
+    match duration_or_zero(text)? {
+        Duration::ZERO => Err("it must be longer than zero".to_owned()),
+        time => Ok(time),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::*;
+
+    #[test]
+    fn the_declarations_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_means_the_live_table() {
+        let cli = Cli::parse_from(["seqtrace", "--interval", "500ms"]);
+        assert!(cli.command.is_none());
+        assert_eq!(cli.top.interval, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn words_after_two_dashes_are_the_command_to_run() {
+        let cli = Cli::parse_from(["seqtrace", "stat", "-d", "2s", "--", "ls", "-l"]);
+        let Some(Command::Stat(stat)) = cli.command else {
+            panic!("not stat: {cli:?}");
+        };
+        assert_eq!(stat.run, ["ls", "-l"]);
+        assert_eq!(stat.duration, Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn a_time_of_zero_or_without_a_unit_is_refused() {
+        for bad in ["0s", "10", "soon"] {
+            let parsed = Cli::try_parse_from(["seqtrace", "stat", "--duration", bad]);
+            assert!(parsed.is_err(), "{bad} was taken");
+        }
+    }
+}

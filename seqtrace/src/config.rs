@@ -1,1 +1,267 @@
-//! The command line checked and resolved.
+//! The command line checked and resolved: what the stages are asked for.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+
+use crate::cli::{
+    Cli, Command, DiscoverArguments, DoctorArguments, FlameArguments, FlameFormat, SitesArguments,
+    StatArguments, TopArguments, TraceArguments, VerbosityArguments,
+};
+
+/// What to do, checked.
+#[derive(Debug)]
+pub enum Task {
+    /// A table each interval.
+    Top {
+        /// Time between two tables.
+        interval: Duration,
+        /// When to stop; `None`: on a signal.
+        duration: Option<Duration>,
+        /// What to trace.
+        trace: Trace,
+    },
+    /// Totals at the end.
+    Stat {
+        /// One JSON document instead of the table.
+        json: bool,
+        /// When to stop.
+        span: Span,
+        /// What to trace.
+        trace: Trace,
+    },
+    /// A flamegraph at the end.
+    Flame {
+        /// The file to write, `None` for standard output.
+        output: Option<PathBuf>,
+        /// Its format.
+        format: FlameFormat,
+        /// When to stop.
+        span: Span,
+        /// What to trace.
+        trace: Trace,
+    },
+    /// What would be probed.
+    Sites {
+        /// One JSON document instead of the table.
+        json: bool,
+        /// Where sites come from.
+        sources: Sources,
+    },
+    /// What this kernel and this user can do.
+    Doctor,
+}
+
+/// When a run ends: at the end of the time or of the command, whichever comes first, or on a
+/// signal.
+#[derive(Debug)]
+pub struct Span {
+    /// The time.
+    pub duration: Option<Duration>,
+    /// The command and its arguments; empty: none.
+    pub run: Vec<OsString>,
+}
+
+/// What to trace.
+#[derive(Debug)]
+pub struct Trace {
+    /// Single events that lasted at least this long are recorded.
+    pub threshold: Duration,
+    /// Whether the readers' stacks are walked and counted.
+    pub stacks: bool,
+    /// Where sites come from.
+    pub sources: Sources,
+}
+
+/// Where sites come from.
+#[derive(Debug)]
+pub struct Sources {
+    /// Loaded modules too, not only vmlinux.
+    pub modules: bool,
+    /// Use and fill the cache.
+    pub cache: bool,
+}
+
+/// The whole request.
+#[derive(Debug)]
+pub struct Config {
+    /// What to do.
+    pub task: Task,
+    /// Show progress on stderr.
+    pub progress: bool,
+    /// How much to log: 0 warnings, 1 what is done, 2 details.
+    pub verbosity: u8,
+}
+
+impl Config {
+    /// Checks and resolves a command line.
+    ///
+    /// # Errors
+    ///
+    /// When what was typed cannot be done whatever the kernel: a file that cannot be written, two
+    /// words that exclude each other.
+    pub fn new(cli: Cli) -> Result<Self> {
+        let Cli { command, top } = cli;
+        let (task, verbosity) = match command.unwrap_or(Command::Top(top)) {
+            Command::Top(arguments) => top_task(arguments),
+            Command::Stat(arguments) => stat_task(arguments),
+            Command::Flame(arguments) => flame_task(arguments)?,
+            Command::Sites(SitesArguments { json, discover }) => {
+                let (sources, verbosity) = sources(&discover);
+                (Task::Sites { json, sources }, verbosity)
+            }
+            Command::Doctor(DoctorArguments { verbosity }) => (Task::Doctor, verbosity),
+        };
+        let VerbosityArguments { quiet, verbose } = verbosity;
+        Ok(Self {
+            task,
+            progress: !quiet,
+            verbosity: verbose,
+        })
+    }
+}
+
+fn top_task(arguments: TopArguments) -> (Task, VerbosityArguments) {
+    let TopArguments {
+        interval,
+        duration,
+        trace,
+    } = arguments;
+    let (trace, verbosity) = resolve_trace(trace, false);
+    let task = Task::Top {
+        interval,
+        duration,
+        trace,
+    };
+    (task, verbosity)
+}
+
+fn stat_task(arguments: StatArguments) -> (Task, VerbosityArguments) {
+    let StatArguments {
+        duration,
+        json,
+        trace,
+        run,
+    } = arguments;
+    let (trace, verbosity) = resolve_trace(trace, json);
+    let span = Span { duration, run };
+    (Task::Stat { json, span, trace }, verbosity)
+}
+
+fn flame_task(arguments: FlameArguments) -> Result<(Task, VerbosityArguments)> {
+    let FlameArguments {
+        output,
+        duration,
+        format,
+        trace,
+        run,
+    } = arguments;
+    let format = format.unwrap_or_else(|| format_of(&output));
+    let (trace, verbosity) = resolve_trace(trace, true);
+    let output = (output != Path::new("-")).then_some(output);
+    if let Some(path) = &output {
+        check_writable(path)?;
+    }
+    let task = Task::Flame {
+        output,
+        format,
+        span: Span { duration, run },
+        trace,
+    };
+    Ok((task, verbosity))
+}
+
+/// The format that a file's name asks for.
+fn format_of(path: &Path) -> FlameFormat {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("folded" | "txt") => FlameFormat::Folded,
+        Some(_) | None => FlameFormat::Svg,
+    }
+}
+
+/// A path that cannot be written must be told before the tracing, not after.
+fn check_writable(path: &Path) -> Result<()> {
+    ensure!(!path.is_dir(), "`{}` is a directory", path.display());
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    ensure!(
+        parent.is_dir(),
+        "cannot write `{}`: the directory `{}` does not exist",
+        path.display(),
+        parent.display()
+    );
+    Ok(())
+}
+
+fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityArguments) {
+    let TraceArguments {
+        threshold,
+        discover,
+    } = arguments;
+    let (sources, verbosity) = sources(&discover);
+    let trace = Trace {
+        threshold,
+        stacks,
+        sources,
+    };
+    (trace, verbosity)
+}
+
+fn sources(arguments: &DiscoverArguments) -> (Sources, VerbosityArguments) {
+    let DiscoverArguments {
+        no_modules,
+        no_cache,
+        verbosity,
+    } = *arguments;
+    let sources = Sources {
+        modules: !no_modules,
+        cache: !no_cache,
+    };
+    (sources, verbosity)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    fn config(words: &[&str]) -> Result<Config> {
+        Config::new(Cli::parse_from([&["seqtrace"], words].concat()))
+    }
+
+    #[test]
+    fn the_format_follows_the_name_unless_it_is_given() {
+        for (words, expected) in [
+            (&["flame", "-o", "a.svg"][..], FlameFormat::Svg),
+            (&["flame", "-o", "a.folded"], FlameFormat::Folded),
+            (&["flame", "-o", "-"], FlameFormat::Svg),
+            (
+                &["flame", "-o", "a.svg", "-f", "folded"],
+                FlameFormat::Folded,
+            ),
+        ] {
+            let Task::Flame { format, .. } = config(words).expect("valid").task else {
+                panic!("not flame: {words:?}");
+            };
+            assert_eq!(format, expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn an_output_that_cannot_be_written_is_refused_at_once() {
+        let error = config(&["flame", "-o", "/no/such/place/a.svg"]).expect_err("no directory");
+        assert_eq!(
+            error.to_string(),
+            "cannot write `/no/such/place/a.svg`: the directory `/no/such/place` does not exist"
+        );
+        let error = config(&["flame", "-o", "/"]).expect_err("a directory");
+        assert_eq!(error.to_string(), "`/` is a directory");
+    }
+}

@@ -10,13 +10,13 @@
 //! Modules are listed in the order the data flows; each may use only those before it, as
 //! `tests/layers.rs` checks. `docs/architecture.md` has the whole picture.
 
-pub mod aggregate;
-pub mod attach;
 pub mod cli;
-pub mod collect;
-pub mod command;
 pub mod config;
 pub mod discover;
-pub mod export;
 pub mod kernel;
 pub mod plan;
+pub mod attach;
+pub mod collect;
+pub mod aggregate;
+pub mod export;
+pub mod command;

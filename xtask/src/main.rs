@@ -1,6 +1,14 @@
 //! Developer tasks: `cargo xtask help` lists them.
 
+mod cache;
+mod demo;
+mod lint;
+mod live;
+mod object;
 mod progress;
+mod static_build;
+mod tally;
+mod test;
 mod tool;
 mod vm;
 
@@ -18,13 +26,28 @@ struct Xtask {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Boots a PREEMPT_RT kernel, makes it contend, prints the table and leaves a flamegraph
+    Demo(demo::Args),
+    /// Formats, lints, the eBPF object, unit and command-line tests, live tests on three kernels
+    Test(test::Args),
+    /// Format, lints, spelling, licences
+    Lint,
     Vm(vm::Args),
+    /// Builds the eBPF object into seqtrace/prebuilt
+    BuildEbpf(object::Options),
+    /// Installs the linker of the eBPF object into the tool cache
+    InstallBpfLinker,
 }
 
 fn main() -> ExitCode {
     let Xtask { task } = Xtask::parse();
     let result = match task {
+        Task::Demo(args) => demo::demo(&args),
+        Task::Test(args) => test::test(&args),
+        Task::Lint => lint::lint().map(|tally| ExitCode::from(u8::from(tally.failed > 0))),
         Task::Vm(args) => vm::run(args),
+        Task::BuildEbpf(options) => object::build_ebpf(options).map(|()| ExitCode::SUCCESS),
+        Task::InstallBpfLinker => object::install_bpf_linker().map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         progress::failure(&error);

@@ -1,3 +1,158 @@
 //! Batches in, snapshots out. Pure.
+//!
+//! Numbers come from the counting maps only; the ring adds the single longest events. Refuses to
+//! guess: what was lost stays lost, under its name, and [`Snapshot::check`] says when the numbers
+//! do not add up.
 
+use std::fmt;
+
+use crate::{collect::batch::Batch, plan::Plan};
+
+pub mod coverage;
+pub mod histogram;
+pub mod identity;
+pub mod rates;
 pub mod snapshot;
+
+mod comm;
+mod longest;
+mod open_spins;
+mod rows;
+mod seqcounts;
+mod stacks;
+
+use self::{
+    longest::Longest,
+    rows::SiteLabel,
+    snapshot::{Costs, Coverage, Snapshot},
+};
+
+/// What does not change during a session.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Kernel release (`uname -r`).
+    pub release: String,
+    /// Build id of vmlinux, hexadecimal.
+    pub build_id: String,
+    /// Whether it is a PREEMPT_RT kernel.
+    pub realtime: bool,
+    /// Whether the kernel side counts by stack.
+    pub stacks: bool,
+    /// Events that lasted at least this long are kept one by one; `None`: no events.
+    pub threshold_ns: Option<u64>,
+    /// What the stages before cost.
+    pub costs: Costs,
+}
+
+/// Name of the function that holds a kernel address, `None` where none does.
+pub type Symbolise = Box<dyn Fn(u64) -> Option<String> + Send + Sync>;
+
+/// The one owner of what a session has told so far.
+pub struct Aggregate {
+    facts: Facts,
+    coverage: Coverage,
+    labels: Vec<SiteLabel>,
+    symbolise: Symbolise,
+    /// The newest totals; its open spins are counted already, its events are in `longest`.
+    totals: Batch,
+    longest: Longest,
+}
+
+impl Aggregate {
+    /// An aggregate that has seen nothing yet.
+    ///
+    /// `refusals` has the slot of each site that the kernel refused, with the reason as it is to
+    /// be printed.
+    pub fn new(
+        plan: &Plan,
+        refusals: &[(u32, String)],
+        facts: Facts,
+        symbolise: Symbolise,
+    ) -> Self {
+        Self {
+            facts,
+            coverage: coverage::cover(plan, refusals),
+            labels: plan.targets.iter().map(SiteLabel::new).collect(),
+            symbolise,
+            totals: Batch::default(),
+            longest: Longest::default(),
+        }
+    }
+
+    /// Takes over a longer list of refusals: sites whose module has left.
+    pub fn refuse(&mut self, plan: &Plan, refusals: &[(u32, String)]) {
+        self.coverage = coverage::cover(plan, refusals);
+    }
+
+    /// Takes over the totals of `batch` and its new events.
+    pub fn add(&mut self, mut batch: Batch) {
+        let events = std::mem::take(&mut batch.events);
+        self.longest.add(events, &batch.frames, &self.symbolise);
+        open_spins::count(&mut batch, self.facts.stacks);
+        self.totals = batch;
+    }
+
+    /// Everything known so far.
+    pub fn snapshot(&self) -> Snapshot {
+        let Facts {
+            release,
+            build_id,
+            realtime,
+            stacks: _,
+            threshold_ns,
+            costs,
+        } = &self.facts;
+        let rows = rows::rows(&self.labels, &self.totals);
+        let mut events = self.longest.clone();
+        if let Some(threshold_ns) = *threshold_ns {
+            events.add_open_spins(&self.totals, threshold_ns, &self.symbolise);
+        }
+        Snapshot {
+            format: Snapshot::FORMAT,
+            release: release.clone(),
+            build_id: build_id.clone(),
+            realtime: *realtime,
+            elapsed_ns: self.totals.elapsed_ns,
+            seqcounts: seqcounts::seqcounts(&rows),
+            stacks: stacks::stacks(&rows, &self.totals, &self.symbolise),
+            rows,
+            events: events.rows(&self.labels),
+            coverage: self.coverage.clone(),
+            losses: seqtrace_common::loss::NAMES
+                .iter()
+                .zip(self.totals.losses)
+                .map(|(name, count)| ((*name).to_owned(), count))
+                .collect(),
+            costs: costs.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Aggregate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Aggregate")
+            .field("facts", &self.facts)
+            .field("totals", &self.totals)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Stands for a frame that has no name. Its address would tell where the kernel was loaded.
+const UNKNOWN: &str = "[unknown]";
+
+/// The names of the functions in `addresses` (innermost first), outermost first.
+///
+/// Every address stands behind the instruction that matters: a return address behind its call, the
+/// saved instruction pointer of a kprobe behind the breakpoint. So the byte before it is looked
+/// up, which also is right where a call is the last instruction of a function.
+fn symbolise_frames(addresses: &[u64], symbolise: &Symbolise) -> Vec<String> {
+    addresses
+        .iter()
+        .rev()
+        .map(|&address| symbolise(address.saturating_sub(1)).unwrap_or_else(|| UNKNOWN.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::discover::catalog::{Lockname, Role};
 /// The state of a session at one moment, as totals since its start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// Version of this document's layout.
+    /// Version of this document's layout: [`Snapshot::FORMAT`].
     pub format: u32,
     /// Kernel release (`uname -r`).
     pub release: String,
@@ -17,7 +17,7 @@ pub struct Snapshot {
     pub build_id: String,
     /// Whether it is a PREEMPT_RT kernel.
     pub realtime: bool,
-    /// Time since the last probe was attached, nanoseconds.
+    /// How long events have been counted, nanoseconds.
     pub elapsed_ns: u64,
     /// One row for each site that was hit, most time lost first, then most events.
     pub rows: Vec<Row>,
@@ -35,9 +35,17 @@ pub struct Snapshot {
     pub costs: Costs,
 }
 
+impl Snapshot {
+    /// Version of the layout that this build writes, and the newest it reads.
+    pub const FORMAT: u32 = 1;
+}
+
 /// What one site did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
+    /// Index of the site in the plan. Tells apart sites whose printed names are equal: static
+    /// functions of the same name.
+    pub slot: u32,
     /// Name of the seqcount.
     pub seqcount: String,
     /// What serialises its writers, where known.
@@ -52,7 +60,7 @@ pub struct Row {
     pub hits: u64,
     /// Completed events; for spins also those whose end shows only in that no `pause` followed.
     pub count: u64,
-    /// Events that have begun and not ended: `hits = count + in_flight + lost` for blocks.
+    /// Blocks that have begun and not ended; zero for the other kinds.
     pub in_flight: u64,
     /// Time lost by readers, nanoseconds.
     pub total_ns: u64,
@@ -82,6 +90,8 @@ pub struct SeqcountRow {
     pub seqcount: String,
     /// What serialises its writers, where known.
     pub lockname: Option<Lockname>,
+    /// Sites that were hit.
+    pub sites: u64,
     /// Blocks.
     pub blocks: u64,
     /// Blocks in which the reader slept.
@@ -146,7 +156,7 @@ pub struct EventRow {
     pub kind: Role,
     /// CPU on which it ended.
     pub cpu: u32,
-    /// Reader's thread id and command name.
+    /// Reader's thread id; 0 for the idle tasks.
     pub tid: u32,
     /// Reader's command name.
     pub comm: String,

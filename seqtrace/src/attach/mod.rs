@@ -1,1 +1,18 @@
 //! Plan in, session out: owns every link; dropping it detaches all. The only user of aya programs.
+//!
+//! Refuses nothing that the plan asks for by itself but two probes at one address; what the kernel
+//! refuses is kept with its reason, and never ends the session.
+
+pub mod refusal;
+pub mod session;
+
+mod limit;
+mod object;
+mod probe;
+mod table;
+
+pub use self::{
+    object::{AttachOptions, MapSizes, TaskLayout},
+    refusal::Refusal,
+    session::{Interrupted, Progress, Session},
+};

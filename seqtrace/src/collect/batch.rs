@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 
 use seqtrace_common::{
-    counters::{SiteCounters, SpinState, StackKey, StackValue, TaskKey, TaskValue, WaitKey},
+    counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue},
     event::Event,
     loss,
+    wait::{SpinState, WaitKey},
 };
 
 /// Totals since the session began, and the records that came since the last batch.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// Time since the last probe was attached, nanoseconds.
+    /// How long events have been counted, nanoseconds.
     pub elapsed_ns: u64,
     /// Counters by slot, added up over the CPUs.
     pub counters: Vec<SiteCounters>,
@@ -27,8 +28,10 @@ pub struct Batch {
     /// Readers that spin or whose spin nothing has ended yet. Each is one wait, to be added to the
     /// counters.
     pub spins: Vec<(WaitKey, SpinState)>,
-    /// Records that came since the last batch, oldest first.
+    /// The longest of the records that came since the last batch, oldest first.
     pub events: Vec<Event>,
+    /// Records that came since the last batch and were left out of `events` for being shorter.
+    pub events_left_out: u64,
     /// Losses added up over the CPUs, by index (`seqtrace_common::loss`).
     pub losses: [u64; loss::COUNT as usize],
 }

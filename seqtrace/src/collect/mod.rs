@@ -1,3 +1,14 @@
 //! Session in, batches out. The only user of aya maps.
+//!
+//! Refuses to judge: it adds up CPUs and carries records, and leaves names, rates and ranking to
+//! `aggregate`.
 
 pub mod batch;
+
+mod collector;
+mod longest;
+mod maps;
+mod quiet;
+mod stacks;
+
+pub use self::collector::Collector;

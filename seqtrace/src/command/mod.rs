@@ -1,1 +1,56 @@
 //! The order of the stages: one function for each command.
+
+use anyhow::{Context as _, Result};
+
+use crate::config::{Config, Task};
+
+pub mod child;
+pub mod doctor;
+pub mod interrupt;
+pub mod prepare;
+pub mod progress;
+pub mod report;
+pub mod sites;
+pub mod trace;
+
+/// Does what was asked for and returns the exit status.
+///
+/// # Errors
+///
+/// When it cannot be done, in one line that says what to do.
+pub fn run(config: &Config) -> Result<u8> {
+    let progress = config.progress;
+    match &config.task {
+        Task::Doctor => doctor::doctor().map(|()| 0),
+        Task::Sites { json, sources } => sites::sites(*json, sources, progress).map(|()| 0),
+        Task::Top {
+            interval,
+            duration,
+            trace,
+        } => runtime()?.block_on(report::top(*interval, *duration, trace, progress)),
+        Task::Stat { json, span, trace } => {
+            runtime()?.block_on(report::stat(*json, span, trace, progress))
+        }
+        Task::Flame {
+            output,
+            format,
+            span,
+            trace,
+        } => runtime()?.block_on(report::flame(
+            output.as_deref(),
+            *format,
+            span,
+            trace,
+            progress,
+        )),
+    }
+}
+
+/// One worker thread hears signals while the main thread attaches and detaches.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")
+}

@@ -1,1 +1,15 @@
-//! Snapshots in, bytes out. Pure.
+//! Snapshots and plans in, bytes out. Pure.
+//!
+//! Every format shows what was covered and what was lost, so that no number travels without them.
+//! The same snapshot gives the same bytes.
+
+pub mod flamegraph;
+pub mod folded;
+pub mod json;
+pub mod live;
+pub mod sites;
+pub mod table;
+
+mod account;
+mod columns;
+mod quantity;

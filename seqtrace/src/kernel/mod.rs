@@ -1,1 +1,12 @@
 //! Facts about the running kernel. The only module that reads `/proc` and `/sys`.
+
+pub mod cache;
+pub mod feature;
+pub mod hazards;
+pub mod instance;
+pub mod kallsyms;
+pub mod kcore;
+pub mod modules;
+pub mod note;
+pub mod privilege;
+pub mod running;

@@ -1,8 +1,16 @@
-//! What to attach: catalog × kernel facts × options → probes and skips.
+//! What to attach: catalog × kernel facts → probes and skips. Pure.
 
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::discover::catalog::Site;
+use crate::{
+    discover::catalog::{Catalog, Site},
+    kernel::hazards::Hazards,
+};
+
+pub mod hazard;
 
 /// What to attach and what not. `targets` has every site of the catalog exactly once.
 #[derive(Clone, Debug)]
@@ -40,4 +48,145 @@ pub enum Skip {
     InitText,
     /// The tracer itself runs this function for each event.
     UsedByTracer,
+}
+
+/// Byte offsets of the rt_mutex owner from the address of each kind of lock; `None` where the
+/// kernel's BTF does not tell or the kernel is not PREEMPT_RT.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct OwnerOffsets {
+    /// From a `spinlock_t`.
+    pub spinlock: Option<i32>,
+    /// From an `rwlock_t`.
+    pub rwlock: Option<i32>,
+    /// From a `struct mutex`.
+    pub mutex: Option<i32>,
+}
+
+impl OwnerOffsets {
+    /// The offset for the lock that `lock_function` takes.
+    fn of(self, lock_function: &str) -> Option<i32> {
+        match lock_function {
+            "rt_spin_lock" => self.spinlock,
+            "rt_read_lock" => self.rwlock,
+            "mutex_lock" => self.mutex,
+            _ => None,
+        }
+    }
+}
+
+/// Decides for every site of `catalog` whether it is probed.
+///
+/// `bases` has the run-time base address of each image by name.
+///
+/// # Errors
+///
+/// When an image of the catalog has no base: it is not loaded.
+pub fn plan(
+    catalog: &Catalog,
+    bases: &BTreeMap<String, u64>,
+    hazards: &Hazards,
+    owners: OwnerOffsets,
+) -> Result<Plan> {
+    let mut targets = Vec::new();
+    for image in &catalog.images {
+        let base = *bases
+            .get(&image.image)
+            .with_context(|| format!("`{}` is not loaded in this kernel", image.image))?;
+        for site in &image.sites {
+            let address = base.wrapping_add(site.image_offset);
+            let end_address = site.end.map(|end| base.wrapping_add(end.image_offset));
+            targets.push(Target {
+                image: image.image.clone(),
+                address,
+                end_address,
+                owner_offset: site.lock_function.as_deref().and_then(|f| owners.of(f)),
+                skip: hazard::hazard(site, address, hazards),
+                site: site.clone(),
+            });
+        }
+    }
+    Ok(Plan { targets })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discover::catalog::{ImageCatalog, Name, Role, Seqcount};
+
+    /// A spin site of `rename_lock` at `image_offset`.
+    pub(super) fn site(function: &str, image_offset: u64) -> Site {
+        Site {
+            function: function.to_owned(),
+            offset: 0x10,
+            image_offset,
+            role: Role::Spin,
+            seqcount: Seqcount {
+                name: Name::Global("rename_lock".to_owned()),
+                lockname: None,
+            },
+            end: None,
+            lock_function: None,
+            sequence_register: None,
+        }
+    }
+
+    fn catalog(sites: Vec<Site>) -> Catalog {
+        Catalog {
+            images: vec![ImageCatalog {
+                image: "vmlinux".to_owned(),
+                build_id: String::new(),
+                realtime: true,
+                functions: 1,
+                text_bytes: 1,
+                sites,
+            }],
+        }
+    }
+
+    #[test]
+    fn every_site_becomes_one_target_at_its_run_time_address() {
+        let catalog = catalog(vec![site("d_lookup", 0x100), site("mod_find", 0x200)]);
+        let bases = BTreeMap::from([("vmlinux".to_owned(), 0xffff_ffff_8100_0000)]);
+        let plan = plan(
+            &catalog,
+            &bases,
+            &Hazards::default(),
+            OwnerOffsets::default(),
+        )
+        .expect("the image is loaded");
+        let found: Vec<_> = plan.targets.iter().map(|t| (t.address, t.skip)).collect();
+        assert_eq!(
+            found,
+            [
+                (0xffff_ffff_8100_0100, None),
+                (0xffff_ffff_8100_0200, Some(Skip::UsedByTracer))
+            ]
+        );
+    }
+
+    #[test]
+    fn the_owner_is_found_by_the_lock_function() {
+        let mut block = site("getrusage", 0);
+        block.lock_function = Some("rt_read_lock".to_owned());
+        let owners = OwnerOffsets {
+            rwlock: Some(24),
+            ..OwnerOffsets::default()
+        };
+        let bases = BTreeMap::from([("vmlinux".to_owned(), 0)]);
+        let plan = plan(&catalog(vec![block]), &bases, &Hazards::default(), owners)
+            .expect("the image is loaded");
+        assert_eq!(plan.targets[0].owner_offset, Some(24));
+    }
+
+    #[test]
+    fn an_image_that_is_not_loaded_is_an_error() {
+        let error = plan(
+            &catalog(Vec::new()),
+            &BTreeMap::new(),
+            &Hazards::default(),
+            OwnerOffsets::default(),
+        )
+        .expect_err("no base");
+        assert_eq!(error.to_string(), "`vmlinux` is not loaded in this kernel");
+    }
 }

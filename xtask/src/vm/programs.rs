@@ -1,16 +1,14 @@
 //! The programs of the guest: ours, built static, and busybox from the machine.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::tool;
-
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+use crate::{progress, static_build, tool};
 
 /// Where the static programs lie.
 #[derive(Debug)]
@@ -23,20 +21,9 @@ pub(crate) struct Programs {
 impl Programs {
     /// Builds our programs, as far as cargo finds them out of date, and finds busybox.
     pub(crate) fn build() -> Result<Self> {
-        // Their own target folder: static linking is a flag of the whole build.
-        let target_folder = tool::workspace().join("target/guest");
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let flags = format!("target.{TARGET}.rustflags=['-C', 'target-feature=+crt-static']");
-        // With `--target` the flags leave proc-macros alone, which cannot be static.
+        progress::step("Building", "the guest's programs, static");
         tool::run(
-            Command::new(cargo)
-                .current_dir(tool::workspace())
-                .args(["build", "--release", "--target", TARGET])
-                .args(["--config", &flags])
-                // The guest's memory holds the programs: function names, but no line tables.
-                .args(["--config", "profile.release.strip='debuginfo'"])
-                .arg("--target-dir")
-                .arg(&target_folder)
+            static_build::cargo()
                 .args(["--package", "seqtrace", "--package", "xtask"])
                 .args([
                     "--bin",
@@ -48,7 +35,7 @@ impl Programs {
                 ]),
         )?;
         Ok(Self {
-            folder: target_folder.join(TARGET).join("release"),
+            folder: static_build::programs(),
             busybox: busybox()?,
         })
     }
@@ -94,7 +81,7 @@ mod tests {
 
     #[test]
     fn this_dynamic_test_program_names_its_interpreter() {
-        let program = read(&env::current_exe().unwrap()).unwrap();
+        let program = read(&std::env::current_exe().unwrap()).unwrap();
         assert!(names_an_interpreter(&program));
         assert!(!names_an_interpreter(b"\x7fELF and nothing else"));
     }

@@ -1,0 +1,182 @@
+//! Waits that have begun and not ended, as the kernel side keeps them: the maps `BLOCKS` and `SPINS`.
+
+/// Key of the maps of waits that have begun and not ended (`BLOCKS`, `SPINS`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct WaitKey {
+    /// Thread id; for the idle tasks, which share id 0, [`WaitKey::IDLE`] plus the CPU.
+    pub tid: u32,
+    /// Slot of the site.
+    pub slot: u32,
+}
+
+const _: () = assert!(size_of::<WaitKey>() == 8);
+
+impl WaitKey {
+    /// Added to the CPU number to make a `tid` for the idle task of that CPU. Thread ids are below
+    /// 2^22 (`PID_MAX_LIMIT`, `include/linux/threads.h`).
+    pub const IDLE: u32 = 0x8000_0000;
+
+    /// The thread id, 0 for the idle tasks.
+    #[inline]
+    pub const fn thread(&self) -> u32 {
+        if self.tid >= Self::IDLE { 0 } else { self.tid }
+    }
+}
+
+/// A reader inside a lock call. Value of the `BLOCKS` map; removed when the block ends.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BlockState {
+    /// When the lock was called, `bpf_ktime_get_ns`; 0: the block has ended.
+    pub start_ns: u64,
+    /// Address of the writer's lock.
+    pub lock: u64,
+    /// Voluntary context switches of the reader so far (`task_struct.nvcsw`).
+    pub switches: u64,
+    /// Thread id of the lock's owner at the call; 0 when there was none.
+    pub owner_tid: u32,
+    /// Process id of the owner.
+    pub owner_tgid: u32,
+    /// Command name of the owner, zero-terminated; all zero when there was none.
+    pub owner_comm: [u8; 16],
+}
+
+const _: () = assert!(size_of::<BlockState>() == 48);
+
+/// A reader that spins, or that spun and has not met this site again. Value of the `SPINS` map.
+///
+/// One wait is one reader waiting for one write section. A `pause` belongs to the wait before it
+/// when it shows the same odd value, with the same callee-saved registers and stack pointer, and
+/// the reader was not switched out voluntarily in between: a spinning reader never is, and two
+/// seqcounts that one site reads in turn may show the same value, but lie at different addresses.
+/// Where the value is not known, pauses more than [`SpinState::GAP_NS`] apart are different waits.
+///
+/// The wait lasts from its first `pause` to its last, so one of a single `pause` lasts no time at
+/// all. That it is over shows at the next wait of the same reader at the same site only; what is
+/// still in the map when the probes are gone is counted by user space.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SpinState {
+    /// Time of the first `pause`, `bpf_ktime_get_ns`.
+    pub first_ns: u64,
+    /// Time of the latest `pause`.
+    pub last_ns: u64,
+    /// Number of `pause`s.
+    pub pauses: u64,
+    /// The odd sequence value waited on, in the low 32 bits; all ones when not known.
+    pub sequence: u64,
+    /// Voluntary context switches of the reader so far (`task_struct.nvcsw`).
+    pub switches: u64,
+    /// Sum of the stack pointer and the callee-saved registers, the one that holds the sequence
+    /// value left out.
+    pub registers: u64,
+    /// Process id of the reader.
+    pub tgid: u32,
+    /// Key in the `STACKS` map of the stack at the first `pause`, or a negative errno.
+    pub stack: i32,
+    /// CPU of the latest `pause`.
+    pub cpu: u32,
+    /// Zero; keeps the size a multiple of eight.
+    pub reserved: u32,
+    /// Command name of the reader, zero-terminated.
+    pub comm: [u8; 16],
+}
+
+const _: () = assert!(size_of::<SpinState>() == 80);
+
+impl SpinState {
+    /// The sequence value is not known.
+    pub const NO_SEQUENCE: u64 = u64::MAX;
+    /// Longest time between two `pause`s of one wait whose sequence value is not known: well over
+    /// a turn of the loop with a probe in it, well under a time slice.
+    pub const GAP_NS: u64 = 1_000_000;
+
+    /// Whether a `pause` that shows the given facts belongs to this wait.
+    #[inline]
+    pub const fn continues(
+        &self,
+        now_ns: u64,
+        sequence: u64,
+        switches: u64,
+        registers: u64,
+    ) -> bool {
+        self.sequence == sequence
+            && self.switches == switches
+            && self.registers == registers
+            && (sequence != Self::NO_SEQUENCE
+                || now_ns.saturating_sub(self.last_ns) <= Self::GAP_NS)
+    }
+
+    /// How long the wait has lasted, nanoseconds.
+    #[inline]
+    pub const fn duration_ns(&self) -> u64 {
+        self.last_ns.saturating_sub(self.first_ns)
+    }
+}
+
+#[cfg(feature = "user")]
+mod pod {
+    use super::{BlockState, SpinState, WaitKey};
+
+    // SAFETY: `repr(C)`, no padding (asserted above), every bit pattern is valid.
+    unsafe impl aya::Pod for WaitKey {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for BlockState {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for SpinState {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPIN: SpinState = SpinState {
+        first_ns: 100,
+        last_ns: 200,
+        pauses: 2,
+        sequence: 7,
+        switches: 3,
+        registers: 0xffff_8880,
+        tgid: 1,
+        stack: -14,
+        cpu: 0,
+        reserved: 0,
+        comm: [0; 16],
+    };
+
+    #[test]
+    fn a_wait_goes_on_while_nothing_but_time_changes() {
+        assert!(SPIN.continues(1 << 40, 7, 3, 0xffff_8880));
+        assert!(
+            !SPIN.continues(201, 9, 3, 0xffff_8880),
+            "another write section"
+        );
+        assert!(!SPIN.continues(201, 7, 4, 0xffff_8880), "slept in between");
+        assert!(!SPIN.continues(201, 7, 3, 0xffff_9990), "another seqcount");
+    }
+
+    #[test]
+    fn without_a_value_a_gap_ends_a_wait() {
+        let spin = SpinState {
+            sequence: SpinState::NO_SEQUENCE,
+            ..SPIN
+        };
+        let end = spin.last_ns + SpinState::GAP_NS;
+        assert!(spin.continues(end, SpinState::NO_SEQUENCE, 3, 0xffff_8880));
+        assert!(!spin.continues(end + 1, SpinState::NO_SEQUENCE, 3, 0xffff_8880));
+    }
+
+    #[test]
+    fn idle_tasks_have_thread_zero() {
+        assert_eq!(
+            WaitKey {
+                tid: WaitKey::IDLE + 3,
+                slot: 0
+            }
+            .thread(),
+            0
+        );
+        assert_eq!(WaitKey { tid: 77, slot: 0 }.thread(), 77);
+    }
+}

@@ -1,0 +1,122 @@
+//! Blocks: a reader takes and drops the writer's lock (PREEMPT_RT). Keeps the identity
+//! `hits = count + in flight + blocks_full + start_without_end`.
+
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_ns, programs::ProbeContext};
+use seqtrace_common::{
+    counters::side,
+    event::{Event, kind},
+    loss,
+    site::SiteEntry,
+    wait::BlockState,
+};
+
+use crate::{
+    complete::{complete, credit_task, stack},
+    maps::{BLOCKS, counters, counting, lose, settings},
+    site, task,
+};
+
+/// At the lock call.
+#[inline]
+pub(crate) fn begin(ctx: &ProbeContext) {
+    let Some(site) = site::hit(ctx) else {
+        return;
+    };
+    let key = task::wait_key(site.slot);
+    let state = state(ctx, &site);
+    if let Some(old) = BLOCKS.get_ptr_mut(key) {
+        // SAFETY: the key names the current thread and site, so nobody else uses the element.
+        let old = unsafe { &mut *old };
+        if old.start_ns != 0 {
+            lose(loss::START_WITHOUT_END);
+        }
+        *old = state;
+    } else if BLOCKS.insert(key, state, u64::from(BPF_NOEXIST)).is_err() {
+        lose(loss::BLOCKS_FULL);
+    }
+}
+
+#[inline]
+fn state(ctx: &ProbeContext, site: &SiteEntry) -> BlockState {
+    let settings = settings();
+    let lock = site::registers(ctx).rdi;
+    let owner = if site.owner_offset == SiteEntry::NO_OWNER {
+        task::Task::default()
+    } else {
+        task::owner(lock, site.owner_offset, &settings)
+    };
+    BlockState {
+        // SAFETY: the helper takes nothing.
+        start_ns: unsafe { bpf_ktime_get_ns() },
+        lock,
+        switches: task::switches(&settings),
+        owner_tid: owner.tid,
+        owner_tgid: owner.tgid,
+        owner_comm: owner.comm,
+    }
+}
+
+/// At the re-load after the unlock. A block that began in time is counted even if it ends late.
+#[inline]
+pub(crate) fn end(ctx: &ProbeContext) {
+    // SAFETY: the helper takes nothing.
+    let now_ns = unsafe { bpf_ktime_get_ns() };
+    let Some(site) = site::find(ctx) else {
+        return;
+    };
+    let key = task::wait_key(site.slot);
+    let Some(block) = BLOCKS.get_ptr_mut(key) else {
+        if counting() {
+            lose(loss::END_WITHOUT_START);
+        }
+        return;
+    };
+    // SAFETY: as in `begin`.
+    let block = unsafe { &mut *block };
+    let state = *block;
+    if state.start_ns == 0 {
+        lose(loss::END_WITHOUT_START);
+        return;
+    }
+    // The mark keeps the identity even if the element cannot be removed.
+    block.start_ns = 0;
+    let _ = BLOCKS.remove(key);
+    finish(ctx, site.slot, now_ns, &state);
+}
+
+#[inline]
+fn finish(ctx: &ProbeContext, slot: u32, now_ns: u64, state: &BlockState) {
+    let duration_ns = now_ns.saturating_sub(state.start_ns);
+    let slept = u32::from(task::switches(&settings()) != state.switches);
+    if let Some(counters) = counters(slot) {
+        counters.complete(duration_ns);
+        counters.slept += u64::from(slept);
+        counters.owned += u64::from(state.owner_tid != 0);
+    }
+    let reader = task::current();
+    let event = Event {
+        time_ns: now_ns,
+        duration_ns,
+        lock: state.lock,
+        slot,
+        kind: kind::BLOCK,
+        cpu: task::cpu(),
+        tid: reader.tid,
+        tgid: reader.tgid,
+        stack: stack(ctx),
+        owner_tid: state.owner_tid,
+        slept,
+        comm: reader.comm,
+        owner_comm: state.owner_comm,
+    };
+    complete(&event);
+    if state.owner_tid != 0 {
+        credit_task(
+            &event,
+            side::OWNER,
+            state.owner_tgid,
+            state.owner_tid,
+            &state.owner_comm,
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! Credits a completed event to its task, its stack and, if it is over the threshold, to the ring.
+
+use core::arch::asm;
+
+use aya_ebpf::{
+    bindings::{BPF_ANY, BPF_NOEXIST},
+    programs::{ProbeContext, tracing::StackIdContext as _},
+};
+use seqtrace_common::{
+    counters::{StackKey, StackValue, TaskKey, TaskValue, side},
+    event::Event,
+    loss,
+};
+
+use crate::maps::{EVENTS, STACK_COUNTS, STACKS, TASKS, lose, settings};
+
+/// Credits the event to the reader and, where stacks are on, to the reader's stack, and records it
+/// if it lasted long enough. The counters of the site are the caller's business.
+#[inline]
+pub(crate) fn complete(event: &Event) {
+    let settings = settings();
+    credit_task(event, side::READER, event.tgid, event.tid, &event.comm);
+    if settings.stacks != 0 {
+        credit_stack(event);
+    }
+    if settings.events != 0 && event.duration_ns >= settings.threshold_ns {
+        record(event);
+    }
+}
+
+/// Credits an event to one of the tasks that took part in it.
+#[inline]
+pub(crate) fn credit_task(event: &Event, side: u32, tgid: u32, tid: u32, comm: &[u8; 16]) {
+    let key = TaskKey {
+        slot: event.slot,
+        side,
+        tgid,
+        reserved: 0,
+        comm: *comm,
+    };
+    if add_task(&key, event.duration_ns) {
+        return;
+    }
+    let first = TaskValue {
+        count: 1,
+        total_ns: event.duration_ns,
+        tid: u64::from(tid),
+    };
+    // Another CPU may have put the key there meanwhile; else the map is full.
+    if TASKS.insert(key, first, u64::from(BPF_NOEXIST)).is_err()
+        && !add_task(&key, event.duration_ns)
+    {
+        lose(loss::TASKS_FULL);
+    }
+}
+
+#[inline]
+fn add_task(key: &TaskKey, duration_ns: u64) -> bool {
+    let Some(value) = TASKS.get_ptr_mut(key) else {
+        return false;
+    };
+    // SAFETY: nothing is ever removed from the map, so the element stays this key's.
+    unsafe {
+        add(&raw mut (*value).count, 1);
+        add(&raw mut (*value).total_ns, duration_ns);
+    }
+    true
+}
+
+#[inline]
+fn credit_stack(event: &Event) {
+    let key = StackKey {
+        slot: event.slot,
+        stack: event.stack,
+        comm: event.comm,
+    };
+    if add_stack(&key, event.duration_ns) {
+        return;
+    }
+    let first = StackValue {
+        count: 1,
+        total_ns: event.duration_ns,
+    };
+    if STACK_COUNTS
+        .insert(key, first, u64::from(BPF_NOEXIST))
+        .is_err()
+        && !add_stack(&key, event.duration_ns)
+    {
+        lose(loss::STACK_COUNTS_FULL);
+    }
+}
+
+#[inline]
+fn add_stack(key: &StackKey, duration_ns: u64) -> bool {
+    let Some(value) = STACK_COUNTS.get_ptr_mut(key) else {
+        return false;
+    };
+    // SAFETY: as in `add_task`.
+    unsafe {
+        add(&raw mut (*value).count, 1);
+        add(&raw mut (*value).total_ns, duration_ns);
+    }
+    true
+}
+
+/// Adds to a number that all CPUs share.
+///
+/// # Safety
+///
+/// `sum` must point into a live map element.
+#[inline]
+unsafe fn add(sum: *mut u64, more: u64) {
+    // SAFETY: the caller's promise; map values are aligned to eight bytes. Core has no atomic
+    // arithmetic for this target, the instruction set has.
+    unsafe { asm!("lock *(u64 *)({sum} + 0) += {more}", sum = in(reg) sum, more = in(reg) more) };
+}
+
+#[inline]
+fn record(event: &Event) {
+    let Some(mut entry) = EVENTS.reserve::<Event>(0) else {
+        lose(loss::RING_FULL);
+        return;
+    };
+    entry.write(*event);
+    entry.submit(0);
+}
+
+/// The id of the current kernel stack, or a negative errno. A stack is never replaced by another
+/// with the same hash: ids stay good for the whole session.
+#[inline]
+pub(crate) fn stack(ctx: &ProbeContext) -> i32 {
+    if settings().stacks == 0 {
+        return NO_STACK;
+    }
+    match ctx.get_stackid(&STACKS, u64::from(BPF_ANY)) {
+        Ok(id) => id as i32,
+        Err(errno) => {
+            lose(loss::STACK_LOST);
+            errno
+        }
+    }
+}
+
+/// `-ENODATA`: stacks were not asked for.
+const NO_STACK: i32 = -61;

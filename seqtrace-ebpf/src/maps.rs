@@ -1,0 +1,98 @@
+//! The maps and the settings, all sized and filled by user space before the object is loaded, and
+//! the count of what gets lost.
+
+use aya_ebpf::{
+    Global,
+    macros::map,
+    maps::{Array, HashMap, PerCpuArray, RingBuf, StackTrace},
+};
+use seqtrace_common::{
+    counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue},
+    loss,
+    settings::Settings,
+    site::SiteEntry,
+    wait::{BlockState, SpinState, WaitKey},
+};
+
+/// Run-time address of a probed instruction → its site.
+#[map]
+pub(crate) static SITES: HashMap<u64, SiteEntry> = HashMap::with_max_entries(1, 0);
+
+/// What each site did, by slot.
+#[map]
+pub(crate) static COUNTERS: PerCpuArray<SiteCounters> = PerCpuArray::with_max_entries(1, 0);
+
+/// Readers inside a lock call.
+#[map]
+pub(crate) static BLOCKS: HashMap<WaitKey, BlockState> = HashMap::with_max_entries(1, 0);
+
+/// Readers that spin or spun.
+#[map]
+pub(crate) static SPINS: HashMap<WaitKey, SpinState> = HashMap::with_max_entries(1, 0);
+
+/// Completed events by task.
+#[map]
+pub(crate) static TASKS: HashMap<TaskKey, TaskValue> = HashMap::with_max_entries(1, 0);
+
+/// Kernel stacks by id.
+#[map]
+pub(crate) static STACKS: StackTrace = StackTrace::with_max_entries(1, 0);
+
+/// Completed events by stack.
+#[map]
+pub(crate) static STACK_COUNTS: HashMap<StackKey, StackValue> = HashMap::with_max_entries(1, 0);
+
+/// Events over the threshold.
+#[map]
+pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+/// What was lost, by index (`seqtrace_common::loss`).
+#[map]
+pub(crate) static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(loss::COUNT, 0);
+
+/// 1 while events are counted: from the last probe on to the first one off, so that all sites are
+/// counted for the same time. Probes come and go one by one.
+#[map]
+static WINDOW: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Whether events are counted now.
+#[inline]
+pub(crate) fn counting() -> bool {
+    WINDOW.get(0).is_some_and(|open| *open != 0)
+}
+
+#[unsafe(no_mangle)]
+static SETTINGS: Global<Settings> = Global::new(Settings {
+    threshold_ns: 0,
+    stacks: 0,
+    events: 0,
+    task_pid: 0,
+    task_tgid: 0,
+    task_comm: 0,
+    task_nvcsw: 0,
+});
+
+/// What user space set. The verifier knows the values and drops what they turn off.
+#[inline]
+pub(crate) fn settings() -> Settings {
+    SETTINGS.load()
+}
+
+/// Counts one loss. The index is one of the constants of `loss`.
+#[inline]
+pub(crate) fn lose(index: u32) {
+    if let Some(count) = LOSSES.get_ptr_mut(index) {
+        // SAFETY: the pointer is this CPU's element, and programs do not nest on a CPU
+        // (`bpf_prog_active`, `kernel/trace/bpf_trace.c`).
+        unsafe { *count += 1 };
+    }
+}
+
+/// This CPU's counters of a site.
+#[inline]
+pub(crate) fn counters(slot: u32) -> Option<&'static mut SiteCounters> {
+    // SAFETY: as in `lose`; the reference does not outlive the program's run.
+    COUNTERS
+        .get_ptr_mut(slot)
+        .map(|counters| unsafe { &mut *counters })
+}

@@ -1,0 +1,38 @@
+//! Retries and fallbacks: events without a duration, so `count = hits`.
+
+use aya_ebpf::{helpers::bpf_ktime_get_ns, programs::ProbeContext};
+use seqtrace_common::event::{Event, kind};
+
+use crate::{
+    complete::{complete, stack},
+    maps::counters,
+    site, task,
+};
+
+/// At the first instruction that only a failed check leads to.
+#[inline]
+pub(crate) fn retry(ctx: &ProbeContext) {
+    let Some(site) = site::hit(ctx) else {
+        return;
+    };
+    if let Some(counters) = counters(site.slot) {
+        counters.count += 1;
+    }
+    let reader = task::current();
+    complete(&Event {
+        // SAFETY: the helper takes nothing.
+        time_ns: unsafe { bpf_ktime_get_ns() },
+        duration_ns: 0,
+        lock: 0,
+        slot: site.slot,
+        kind: kind::RETRY,
+        cpu: task::cpu(),
+        tid: reader.tid,
+        tgid: reader.tgid,
+        stack: stack(ctx),
+        owner_tid: 0,
+        slept: 0,
+        comm: reader.comm,
+        owner_comm: [0; 16],
+    });
+}

@@ -1,0 +1,209 @@
+//! A snapshot → the identities between its numbers that do not hold.
+//!
+//! All hold when the numbers were read after the last probe was detached. While probes are live the
+//! maps are read one after the other and an event may fall between two reads, so a live snapshot
+//! may be off by the events of that moment.
+
+use std::fmt;
+
+use crate::{
+    aggregate::{
+        histogram,
+        snapshot::{Coverage, Row, SeqcountRow, Snapshot, TaskRow},
+    },
+    discover::catalog::Role,
+};
+
+/// An identity that does not hold.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Broken {
+    /// The identity: `hits = count`.
+    pub identity: &'static str,
+    /// What it was checked on: a site, a seqcount, or `all`.
+    pub subject: String,
+    /// The two sides as they are.
+    pub sides: (u64, u64),
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            identity,
+            subject,
+            sides: (left, right),
+        } = self;
+        write!(formatter, "{subject}: {identity}: {left} against {right}")
+    }
+}
+
+/// Collects what does not hold.
+#[derive(Default)]
+struct Check(Vec<Broken>);
+
+impl Check {
+    fn equal(&mut self, identity: &'static str, subject: &str, left: u64, right: u64) {
+        self.push_unless(left == right, identity, subject, (left, right));
+    }
+
+    fn at_most(&mut self, identity: &'static str, subject: &str, left: u64, right: u64) {
+        self.push_unless(left <= right, identity, subject, (left, right));
+    }
+
+    fn push_unless(
+        &mut self,
+        holds: bool,
+        identity: &'static str,
+        subject: &str,
+        sides: (u64, u64),
+    ) {
+        if !holds {
+            self.0.push(Broken {
+                identity,
+                subject: subject.to_owned(),
+                sides,
+            });
+        }
+    }
+}
+
+impl Snapshot {
+    /// The identities that do not hold; none in a snapshot that was taken after detaching.
+    pub fn check(&self) -> Vec<Broken> {
+        let mut check = Check::default();
+        coverage(&mut check, &self.coverage);
+        for row in &self.rows {
+            site(&mut check, row);
+        }
+        let sum = |number: fn(&Row) -> u64| self.rows.iter().map(number).sum::<u64>();
+        let blocks = |number: fn(&Row) -> u64| {
+            let blocks = self.rows.iter().filter(|row| row.kind == Role::Block);
+            blocks.map(number).sum::<u64>()
+        };
+        let lost = |name: &str| self.losses.get(name).copied().unwrap_or(0);
+        check.equal(
+            "hits of blocks = count + in flight + blocks_full + start_without_end",
+            "all",
+            blocks(|row| row.hits),
+            blocks(|row| row.count + row.in_flight)
+                + lost("blocks_full")
+                + lost("start_without_end"),
+        );
+        check.equal(
+            "events not credited to a task = tasks_full",
+            "all",
+            sum(|row| (row.count + row.owned).saturating_sub(credited(row))),
+            lost("tasks_full"),
+        );
+        self.check_stacks(&mut check, lost("stack_counts_full"));
+        self.check_seqcounts(&mut check);
+        check.0
+    }
+
+    fn check_stacks(&self, check: &mut Check, lost: u64) {
+        // Without stacks there is nothing to add up to.
+        if self.stacks.is_empty() {
+            return;
+        }
+        let mut missing = 0;
+        for (index, row) in self.rows.iter().enumerate() {
+            let stacks = self.stacks.iter().filter(|stack| stack.row == index);
+            let count = stacks.map(|stack| stack.count).sum::<u64>();
+            check.at_most("stacks <= count", &row.site, count, row.count);
+            missing += row.count.saturating_sub(count);
+        }
+        check.equal(
+            "events not credited to a stack = stack_counts_full",
+            "all",
+            missing,
+            lost,
+        );
+    }
+
+    fn check_seqcounts(&self, check: &mut Check) {
+        for sum in &self.seqcounts {
+            let name = &sum.seqcount;
+            let rows = self
+                .rows
+                .iter()
+                .filter(|row| row.seqcount == *name && row.lockname == sum.lockname);
+            let count = rows.clone().map(|row| row.count).sum();
+            check.equal("events = those of its sites", name, sum.events(), count);
+            let total_ns = rows.map(|row| row.total_ns).sum();
+            check.equal("time = that of its sites", name, sum.total_ns, total_ns);
+            check.equal(
+                "histogram = blocks + spins",
+                name,
+                histogram::count(&sum.histogram),
+                sum.blocks + sum.spins,
+            );
+        }
+        let of_sites = self.rows.iter().map(|row| row.count).sum();
+        let of_seqcounts = self.seqcounts.iter().map(SeqcountRow::events);
+        check.equal("seqcounts = sites", "all", of_seqcounts.sum(), of_sites);
+    }
+}
+
+fn coverage(check: &mut Check, coverage: &Coverage) {
+    let Coverage {
+        sites,
+        probed,
+        skipped,
+        refused,
+        skips,
+        refusals,
+        kinds,
+    } = coverage;
+    let mut equal = |identity, left, right| check.equal(identity, "coverage", left, right);
+    equal(
+        "sites = probed + skipped + refused",
+        *sites,
+        probed + skipped + refused,
+    );
+    equal("skipped = reasons", *skipped, skips.values().sum());
+    equal("refused = reasons", *refused, refusals.values().sum());
+    let all = kinds.values().map(|(all, _)| all).sum();
+    equal("sites = kinds", *sites, all);
+    let kinds_probed = kinds.values().map(|(_, probed)| probed).sum();
+    equal("probed = kinds", *probed, kinds_probed);
+}
+
+fn site(check: &mut Check, row: &Row) {
+    let name = &row.site;
+    let histogram = histogram::count(&row.histogram);
+    match row.kind {
+        Role::Block => {
+            check.equal("histogram = count", name, histogram, row.count);
+            let seen = row.count + row.in_flight;
+            check.at_most("count + in flight <= hits", name, seen, row.hits);
+        }
+        Role::Spin => {
+            check.equal("histogram = count", name, histogram, row.count);
+            check.at_most("count <= hits", name, row.count, row.hits);
+        }
+        Role::Retry | Role::Fallback => {
+            check.equal("histogram = 0", name, histogram, 0);
+            check.equal("count = hits", name, row.count, row.hits);
+        }
+    }
+    check.at_most("longest <= total", name, row.max_ns, row.total_ns);
+    check.at_most("slept <= count", name, row.slept, row.count);
+    check.at_most("owned <= count", name, row.owned, row.count);
+    let (readers, reader_ns) = sums(&row.readers);
+    check.at_most("readers <= count", name, readers, row.count);
+    check.at_most("time of readers <= total", name, reader_ns, row.total_ns);
+    let (owners, owner_ns) = sums(&row.owners);
+    check.at_most("owners <= owned", name, owners, row.owned);
+    check.at_most("time of owners <= total", name, owner_ns, row.total_ns);
+}
+
+/// Events and time of `tasks`.
+fn sums(tasks: &[TaskRow]) -> (u64, u64) {
+    tasks.iter().fold((0, 0), |(count, total_ns), task| {
+        (count + task.count, total_ns + task.total_ns)
+    })
+}
+
+/// Events credited to readers and to owners.
+fn credited(row: &Row) -> u64 {
+    sums(&row.readers).0 + sums(&row.owners).0
+}

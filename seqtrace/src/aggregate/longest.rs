@@ -1,0 +1,129 @@
+//! Events from the ring → the longest of them.
+
+use std::{cmp::Reverse, collections::HashMap};
+
+use seqtrace_common::event::Event;
+
+use crate::{
+    aggregate::{Symbolise, comm, rows::SiteLabel, snapshot::EventRow, symbolise_frames},
+    collect::batch::Batch,
+};
+
+/// How many events are kept. Fewer than a batch brings at most, so what a batch left out for being
+/// shorter is not missed here.
+const KEPT: usize = 100;
+
+/// The longest events so far, longest first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Longest(Vec<Kept>);
+
+/// One event, names not yet looked up except those of its stack: the stack's addresses come with
+/// the same batch only.
+#[derive(Clone, Debug)]
+struct Kept {
+    slot: u32,
+    time_ns: u64,
+    duration_ns: u64,
+    cpu: u32,
+    tid: u32,
+    comm: [u8; 16],
+    slept: bool,
+    owner: Option<(u32, [u8; 16])>,
+    stack: i32,
+    frames: Option<Vec<String>>,
+}
+
+impl Longest {
+    /// Keeps what of `events` is among the longest.
+    pub(super) fn add(
+        &mut self,
+        events: Vec<Event>,
+        frames: &HashMap<i32, Vec<u64>>,
+        symbolise: &Symbolise,
+    ) {
+        self.0.extend(events.into_iter().map(|event| Kept {
+            slot: event.slot,
+            time_ns: event.time_ns,
+            duration_ns: event.duration_ns,
+            cpu: event.cpu,
+            tid: event.tid,
+            comm: event.comm,
+            slept: event.slept != 0,
+            owner: (event.owner_tid != 0).then_some((event.owner_tid, event.owner_comm)),
+            stack: event.stack,
+            frames: None,
+        }));
+        self.cut(frames, symbolise);
+    }
+
+    /// Adds the open spins of `batch` that lasted for `threshold_ns` at least: the kernel side
+    /// sends a record only when a spin ends.
+    pub(super) fn add_open_spins(
+        &mut self,
+        batch: &Batch,
+        threshold_ns: u64,
+        symbolise: &Symbolise,
+    ) {
+        let open = batch
+            .spins
+            .iter()
+            .filter(|(_, spin)| spin.duration_ns() >= threshold_ns);
+        self.0.extend(open.map(|(key, spin)| Kept {
+            slot: key.slot,
+            time_ns: spin.last_ns,
+            duration_ns: spin.duration_ns(),
+            cpu: spin.cpu,
+            tid: key.thread(),
+            comm: spin.comm,
+            slept: false,
+            owner: None,
+            stack: spin.stack,
+            frames: None,
+        }));
+        self.cut(&batch.frames, symbolise);
+    }
+
+    /// Drops all but the longest and looks up the stacks of those that stay.
+    fn cut(&mut self, frames: &HashMap<i32, Vec<u64>>, symbolise: &Symbolise) {
+        self.0.sort_by_key(|event| {
+            (
+                Reverse(event.duration_ns),
+                event.time_ns,
+                event.slot,
+                event.tid,
+            )
+        });
+        self.0.truncate(KEPT);
+        for event in &mut self.0 {
+            event.frames.get_or_insert_with(|| {
+                frames
+                    .get(&event.stack)
+                    .map_or_else(Vec::new, |addresses| symbolise_frames(addresses, symbolise))
+            });
+        }
+    }
+
+    /// The events as rows; one whose slot is in no plan is left out.
+    pub(super) fn rows(self, labels: &[SiteLabel]) -> Vec<EventRow> {
+        self.0
+            .into_iter()
+            .filter_map(|event| {
+                let label = labels.get(event.slot as usize)?;
+                Some(EventRow {
+                    time_ns: event.time_ns,
+                    duration_ns: event.duration_ns,
+                    seqcount: label.seqcount.clone(),
+                    site: label.site.clone(),
+                    kind: label.kind,
+                    cpu: event.cpu,
+                    tid: event.tid,
+                    comm: comm::text(&event.comm),
+                    slept: event.slept,
+                    owner_tid: event.owner.map(|(tid, _)| tid),
+                    owner_comm: event.owner.map(|(_, comm)| comm::text(&comm)),
+                    frames: event.frames.unwrap_or_default(),
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,159 @@
+//! Totals of the counting maps → one row for each site that was hit.
+
+use std::{cmp::Reverse, collections::HashMap};
+
+use seqtrace_common::counters::{SiteCounters, TaskKey, TaskValue, side};
+
+use crate::{
+    aggregate::{
+        comm, histogram,
+        snapshot::{Row, TaskRow},
+    },
+    collect::batch::Batch,
+    discover::catalog::{Lockname, Role},
+    plan::Target,
+};
+
+/// How a site is called in the output.
+#[derive(Clone, Debug)]
+pub(super) struct SiteLabel {
+    pub(super) seqcount: String,
+    pub(super) lockname: Option<Lockname>,
+    pub(super) image: String,
+    pub(super) site: String,
+    pub(super) kind: Role,
+}
+
+impl SiteLabel {
+    pub(super) fn new(target: &Target) -> Self {
+        Self {
+            seqcount: target.site.seqcount.label(),
+            lockname: target.site.seqcount.lockname,
+            image: target.image.clone(),
+            site: target.site.label(),
+            kind: target.site.role,
+        }
+    }
+}
+
+/// Tasks of one side at one site, by process and command.
+type Tasks<'a> = HashMap<(u32, u32), HashMap<(u32, &'a [u8; 16]), TaskValue>>;
+
+/// One row for each site that was hit, most time lost first, then most events, then by name.
+pub(super) fn rows(labels: &[SiteLabel], batch: &Batch) -> Vec<Row> {
+    let tasks = tasks(&batch.tasks);
+    let mut rows: Vec<Row> = labels
+        .iter()
+        .zip(&batch.counters)
+        .zip(0..)
+        .filter_map(|((label, counters), slot)| {
+            let in_flight = batch.blocks_in_flight.get(&slot).copied().unwrap_or(0);
+            let SiteCounters { hits, count, .. } = counters;
+            (hits | count | in_flight != 0).then(|| row(label, slot, counters, in_flight, &tasks))
+        })
+        .collect();
+    rows.sort_by_cached_key(|row| {
+        (
+            Reverse((row.total_ns, row.count, row.hits)),
+            row.seqcount.clone(),
+            row.image.clone(),
+            row.site.clone(),
+            row.slot,
+        )
+    });
+    rows
+}
+
+fn row(
+    label: &SiteLabel,
+    slot: u32,
+    counters: &SiteCounters,
+    in_flight: u64,
+    tasks: &Tasks<'_>,
+) -> Row {
+    let SiteLabel {
+        seqcount,
+        lockname,
+        image,
+        site,
+        kind,
+    } = label;
+    let SiteCounters {
+        hits,
+        count,
+        total_ns,
+        max_ns,
+        slept,
+        owned,
+        histogram,
+    } = counters;
+    let histogram = histogram::sparse(histogram);
+    Row {
+        slot,
+        seqcount: seqcount.clone(),
+        lockname: *lockname,
+        image: image.clone(),
+        site: site.clone(),
+        kind: *kind,
+        hits: *hits,
+        count: *count,
+        in_flight,
+        total_ns: *total_ns,
+        max_ns: *max_ns,
+        slept: *slept,
+        owned: *owned,
+        p50_ns: histogram::quantile(&histogram, *max_ns, 0.50),
+        p99_ns: histogram::quantile(&histogram, *max_ns, 0.99),
+        histogram,
+        readers: task_rows(tasks, slot, side::READER),
+        owners: task_rows(tasks, slot, side::OWNER),
+    }
+}
+
+/// Sorts the tasks by site and side; what stands twice under one key (an open spin) is added up.
+fn tasks(tasks: &[(TaskKey, TaskValue)]) -> Tasks<'_> {
+    let mut sorted = Tasks::new();
+    for (key, value) in tasks {
+        let TaskKey {
+            slot,
+            side,
+            tgid,
+            reserved: _,
+            comm,
+        } = key;
+        let sum = sorted
+            .entry((*slot, *side))
+            .or_default()
+            .entry((*tgid, comm))
+            .or_insert(TaskValue {
+                tid: value.tid,
+                ..TaskValue::default()
+            });
+        sum.count += value.count;
+        sum.total_ns = sum.total_ns.saturating_add(value.total_ns);
+    }
+    sorted
+}
+
+fn task_rows(tasks: &Tasks<'_>, slot: u32, side: u32) -> Vec<TaskRow> {
+    let mut rows: Vec<TaskRow> = tasks
+        .get(&(slot, side))
+        .into_iter()
+        .flatten()
+        .map(|((tgid, comm), value)| TaskRow {
+            comm: comm::text(comm),
+            tgid: *tgid,
+            tid: value.tid as u32,
+            count: value.count,
+            total_ns: value.total_ns,
+        })
+        .collect();
+    rows.sort_by_cached_key(|row| {
+        (
+            Reverse((row.total_ns, row.count)),
+            row.comm.clone(),
+            row.tgid,
+        )
+    });
+    rows
+}

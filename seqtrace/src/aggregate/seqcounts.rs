@@ -1,0 +1,68 @@
+//! Rows of sites → rows of seqcounts.
+
+use std::{cmp::Reverse, collections::HashMap};
+
+use crate::{
+    aggregate::{
+        histogram,
+        snapshot::{Row, SeqcountRow},
+    },
+    discover::catalog::Role,
+};
+
+/// Adds `rows` up by seqcount, most time lost first, then most events, then by name.
+pub(super) fn seqcounts(rows: &[Row]) -> Vec<SeqcountRow> {
+    let mut sums: Vec<SeqcountRow> = Vec::new();
+    let mut index = HashMap::new();
+    for row in rows {
+        let at = *index
+            .entry((&row.seqcount, row.lockname))
+            .or_insert_with(|| {
+                sums.push(SeqcountRow {
+                    seqcount: row.seqcount.clone(),
+                    lockname: row.lockname,
+                    sites: 0,
+                    blocks: 0,
+                    slept: 0,
+                    spins: 0,
+                    retries: 0,
+                    fallbacks: 0,
+                    total_ns: 0,
+                    max_ns: 0,
+                    histogram: Vec::new(),
+                });
+                sums.len() - 1
+            });
+        add(&mut sums[at], row);
+    }
+    sums.sort_by_cached_key(|sum| {
+        (
+            Reverse(sum.total_ns),
+            Reverse(sum.events()),
+            sum.seqcount.clone(),
+            sum.lockname,
+        )
+    });
+    sums
+}
+
+fn add(sum: &mut SeqcountRow, row: &Row) {
+    sum.sites += 1;
+    *match row.kind {
+        Role::Block => &mut sum.blocks,
+        Role::Spin => &mut sum.spins,
+        Role::Retry => &mut sum.retries,
+        Role::Fallback => &mut sum.fallbacks,
+    } += row.count;
+    sum.slept += row.slept;
+    sum.total_ns = sum.total_ns.saturating_add(row.total_ns);
+    sum.max_ns = sum.max_ns.max(row.max_ns);
+    histogram::merge(&mut sum.histogram, &row.histogram);
+}
+
+impl SeqcountRow {
+    /// Events of all kinds.
+    pub fn events(&self) -> u64 {
+        self.blocks + self.spins + self.retries + self.fallbacks
+    }
+}

@@ -1,0 +1,169 @@
+//! Loads the eBPF object: sizes its maps, gives it its settings, fills its site table.
+
+use anyhow::{Context as _, Result};
+use aya::{Ebpf, EbpfLoader, include_bytes_aligned, maps::HashMap, programs::KProbe};
+use seqtrace_common::{settings::Settings, site::SiteEntry};
+
+/// Built by `cargo xtask build-ebpf` from the `seqtrace-ebpf` crate.
+static OBJECT: &[u8] = include_bytes_aligned!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/prebuilt/seqtrace.bpf.o"
+));
+
+/// What the kernel side is to do besides counting.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AttachOptions {
+    /// Write events that lasted at least this long, in nanoseconds, to the ring; `None`: none.
+    /// Retries and fallbacks, which have no duration, are written if it is zero.
+    pub threshold_ns: Option<u64>,
+    /// Walk the readers' stacks and count by stack.
+    pub stacks: bool,
+    /// Sizes of the maps.
+    pub sizes: MapSizes,
+}
+
+/// Sizes of the maps: entries, except the ring. What does not fit is lost, under its name.
+#[derive(Clone, Copy, Debug)]
+pub struct MapSizes {
+    /// Readers inside a lock call at one time.
+    pub blocks: u32,
+    /// Readers that spin, or spun and have been quiet for less than a second.
+    pub spins: u32,
+    /// Pairs of site and task.
+    pub tasks: u32,
+    /// Different kernel stacks; used only with stacks on, about a kilobyte each.
+    pub stacks: u32,
+    /// Pairs of site and stack; used only with stacks on.
+    pub stack_counts: u32,
+    /// Bytes of the ring, a power of two and at least a page; used only with a threshold.
+    pub ring_bytes: u32,
+}
+
+impl Default for MapSizes {
+    fn default() -> Self {
+        Self {
+            blocks: 8192,
+            spins: 16384,
+            tasks: 16384,
+            stacks: 8192,
+            stack_counts: 16384,
+            ring_bytes: 1 << 20,
+        }
+    }
+}
+
+/// Byte offsets of members of `task_struct`, from the kernel's BTF.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TaskLayout {
+    /// `pid`, the thread id.
+    pub pid: u32,
+    /// `tgid`, the process id.
+    pub tgid: u32,
+    /// `comm`, the command name.
+    pub comm: u32,
+    /// `nvcsw`, the voluntary context switches.
+    pub nvcsw: u32,
+}
+
+/// Loads the object for `slots` sites, whose probes are at the addresses of `table`.
+pub(super) fn load(
+    slots: usize,
+    table: &[(u64, SiteEntry)],
+    layout: &TaskLayout,
+    options: &AttachOptions,
+) -> Result<Ebpf> {
+    let AttachOptions {
+        threshold_ns,
+        stacks,
+        sizes,
+    } = options;
+    let MapSizes {
+        blocks,
+        spins,
+        tasks,
+        stacks: stack_ids,
+        stack_counts,
+        ring_bytes,
+    } = *sizes;
+    let used = |wanted: bool, size| if wanted { size } else { 1 };
+    let settings = settings(layout, options);
+    let mut ebpf = EbpfLoader::new()
+        // For relocations against kernel types, which a Rust object does not have.
+        .btf(None)
+        .override_global("SETTINGS", &settings, true)
+        .map_max_entries("SITES", table.len().max(1).try_into()?)
+        .map_max_entries("COUNTERS", slots.max(1).try_into()?)
+        .map_max_entries("BLOCKS", blocks)
+        .map_max_entries("SPINS", spins)
+        .map_max_entries("TASKS", tasks)
+        .map_max_entries("STACKS", used(*stacks, stack_ids))
+        .map_max_entries("STACK_COUNTS", used(*stacks, stack_counts))
+        .map_max_entries(
+            "EVENTS",
+            if threshold_ns.is_some() {
+                ring_bytes
+            } else {
+                4096
+            },
+        )
+        .load(OBJECT)
+        .context("failed to create the maps of the eBPF object")?;
+    let sites = ebpf
+        .map_mut("SITES")
+        .context("failed to find the map `SITES`")?;
+    let mut sites: HashMap<_, u64, SiteEntry> = sites.try_into()?;
+    for (address, entry) in table {
+        sites
+            .insert(address, entry, 0)
+            .context("failed to fill the site table")?;
+    }
+    for (name, program) in ebpf.programs_mut() {
+        let program: &mut KProbe = program.try_into()?;
+        program
+            .load()
+            .with_context(|| format!("failed to load the program `{name}`"))?;
+    }
+    Ok(ebpf)
+}
+
+fn settings(layout: &TaskLayout, options: &AttachOptions) -> Settings {
+    let TaskLayout {
+        pid,
+        tgid,
+        comm,
+        nvcsw,
+    } = *layout;
+    Settings {
+        threshold_ns: options.threshold_ns.unwrap_or(u64::MAX),
+        stacks: u32::from(options.stacks),
+        events: u32::from(options.threshold_ns.is_some()),
+        task_pid: pid,
+        task_tgid: tgid,
+        task_comm: comm,
+        task_nvcsw: nvcsw,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_threshold_turns_events_off() {
+        let layout = TaskLayout {
+            pid: 1,
+            tgid: 2,
+            comm: 3,
+            nvcsw: 4,
+        };
+        let off = settings(&layout, &AttachOptions::default());
+        assert_eq!((off.events, off.stacks), (0, 0));
+        let options = AttachOptions {
+            threshold_ns: Some(0),
+            ..AttachOptions::default()
+        };
+        let all = settings(&layout, &options);
+        assert_eq!((all.events, all.threshold_ns), (1, 0));
+        assert_eq!((all.task_pid, all.task_nvcsw), (1, 4));
+    }
+}

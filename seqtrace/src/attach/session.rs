@@ -1,0 +1,275 @@
+//! Live attachments. Ends of blocks are attached before and detached after everything else, so that
+//! a block whose start was seen is followed to its end.
+
+use std::{
+    fmt, mem,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use aya::{
+    Ebpf,
+    maps::{Array, Map},
+    programs::{KProbe, kprobe::KProbeLink},
+};
+
+use super::{
+    limit,
+    object::{self, AttachOptions, MapSizes, TaskLayout},
+    probe,
+    refusal::Refusal,
+    table::{Probe, Table},
+};
+use crate::plan::Plan;
+
+/// How far attaching or detaching has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Progress {
+    /// Whether probes are being taken off.
+    pub detaching: bool,
+    /// Probes done, refused ones included.
+    pub done: usize,
+    /// Probes to do.
+    pub total: usize,
+}
+
+/// Attaching was given up because the user asked for it; nothing is attached.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted while attaching")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// The live attachments of one plan, and the maps they write to. Dropping it detaches all.
+#[derive(Debug)]
+pub struct Session {
+    // Dropped in this order.
+    starts: Vec<(u32, KProbeLink)>,
+    ends: Vec<(u32, KProbeLink)>,
+    ebpf: Ebpf,
+    slots: u32,
+    probed: Vec<u32>,
+    refusals: Vec<(u32, Refusal)>,
+    options: AttachOptions,
+    attach_time: Duration,
+    began: Instant,
+}
+
+impl Session {
+    /// Loads the object and attaches every target that the plan does not skip.
+    ///
+    /// # Errors
+    ///
+    /// When the object does not load, when every probe is refused, or when one fails for a reason
+    /// that is not the site's; [`Interrupted`] when `stop` was set. Nothing stays attached then.
+    pub fn attach(
+        plan: &Plan,
+        layout: &TaskLayout,
+        options: &AttachOptions,
+        stop: &AtomicBool,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Self> {
+        let since = Instant::now();
+        let table = Table::new(plan);
+        limit::raise(table.entries.len())?;
+        let ebpf = object::load(plan.targets.len(), &table.entries, layout, options)?;
+        let mut session = Self {
+            starts: Vec::new(),
+            ends: Vec::new(),
+            ebpf,
+            slots: plan
+                .targets
+                .len()
+                .try_into()
+                .context("failed to number the sites")?,
+            probed: Vec::new(),
+            refusals: table.refusals.clone(),
+            options: *options,
+            attach_time: Duration::ZERO,
+            began: since,
+        };
+        if let Err(error) = session.attach_all(&table, stop, &mut progress) {
+            session.detach(progress);
+            return Err(error);
+        }
+        session.attach_time = since.elapsed();
+        session.set_window(true)?;
+        session.began = Instant::now();
+        Ok(session)
+    }
+
+    fn attach_all(
+        &mut self,
+        table: &Table,
+        stop: &AtomicBool,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<()> {
+        let total = table.ends.len() + table.starts.len();
+        for (done, probe) in (1..).zip(table.ends.iter().chain(&table.starts)) {
+            if stop.load(Ordering::Relaxed) {
+                bail!(Interrupted);
+            }
+            self.attach_one(probe)?;
+            progress(Progress {
+                detaching: false,
+                done,
+                total,
+            });
+        }
+        self.refusals.sort_unstable();
+        if self.starts.is_empty() {
+            bail!(nothing_attached(&self.refusals));
+        }
+        self.probed = self.starts.iter().map(|(slot, _)| *slot).collect();
+        self.probed.sort_unstable();
+        Ok(())
+    }
+
+    /// A block one of whose ends is refused is refused as a whole.
+    fn attach_one(&mut self, probe: &Probe) -> Result<()> {
+        let Probe {
+            slot,
+            program,
+            names: _,
+        } = probe;
+        if self.refusals.iter().any(|(refused, _)| refused == slot) {
+            return Ok(());
+        }
+        let kprobe = self
+            .ebpf
+            .program_mut(program)
+            .context("failed to find a program")?;
+        let kprobe: &mut KProbe = kprobe.try_into()?;
+        match probe::attach(kprobe, probe)? {
+            Ok(link) if *program == "lock_end" => self.ends.push((*slot, link)),
+            Ok(link) => self.starts.push((*slot, link)),
+            Err(refusal) => {
+                self.ends.retain(|(other, _)| other != slot);
+                self.refusals.push((*slot, refusal));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the counting, so that all sites were counted for the same time: detaching takes long.
+    /// A block that began in time is still counted when it ends. Returns the time since attaching.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel side cannot be told.
+    pub fn close_window(&mut self) -> Result<Duration> {
+        self.set_window(false)?;
+        Ok(self.began.elapsed())
+    }
+
+    fn set_window(&mut self, open: bool) -> Result<()> {
+        let window = self
+            .ebpf
+            .map_mut("WINDOW")
+            .context("failed to find the map `WINDOW`")?;
+        let mut window: Array<_, u32> = window.try_into()?;
+        window
+            .set(0, u32::from(open), 0)
+            .context("failed to begin or end the counting")
+    }
+
+    /// Takes all probes off. The maps stay, for the last reading. May be called twice.
+    pub fn detach(&mut self, mut progress: impl FnMut(Progress)) {
+        let total = self.starts.len() + self.ends.len();
+        let links = mem::take(&mut self.starts)
+            .into_iter()
+            .chain(mem::take(&mut self.ends));
+        for (index, link) in links.enumerate() {
+            drop(link);
+            progress(Progress {
+                detaching: true,
+                done: index + 1,
+                total,
+            });
+        }
+    }
+
+    /// The slots with a live probe, ascending.
+    pub fn probed(&self) -> &[u32] {
+        &self.probed
+    }
+
+    /// The slots whose probe was refused, ascending, with the reason.
+    pub fn refusals(&self) -> &[(u32, Refusal)] {
+        &self.refusals
+    }
+
+    /// Number of slots, those without a probe included.
+    pub fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// Sizes of the maps.
+    pub fn sizes(&self) -> MapSizes {
+        self.options.sizes
+    }
+
+    /// Whether the readers' stacks are walked.
+    pub fn stacks(&self) -> bool {
+        self.options.stacks
+    }
+
+    /// How long it took to load the object and attach the probes.
+    pub fn attach_time(&self) -> Duration {
+        self.attach_time
+    }
+
+    /// When the counting began: right after the last probe was attached.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Takes a map of the object away from the session.
+    pub(crate) fn take_map(&mut self, name: &str) -> Result<Map> {
+        self.ebpf
+            .take_map(name)
+            .with_context(|| format!("failed to find the map `{name}`"))
+    }
+}
+
+/// One line on why no probe is in place.
+fn nothing_attached(refusals: &[(u32, Refusal)]) -> String {
+    match refusals {
+        [] => "nothing to attach: the plan has no probes".to_owned(),
+        [(_, first), others @ ..] if others.iter().all(|(_, other)| other == first) => {
+            format!("failed to attach any of {} probes: {first}", refusals.len())
+        }
+        [(_, first), ..] => {
+            format!(
+                "failed to attach any of {} probes, the first: {first}",
+                refusals.len()
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_on_nothing_attached_gives_the_reason() {
+        assert_eq!(
+            nothing_attached(&[]),
+            "nothing to attach: the plan has no probes"
+        );
+        let one = [(0, Refusal::Forbidden), (4, Refusal::Forbidden)];
+        assert_eq!(
+            nothing_attached(&one),
+            "failed to attach any of 2 probes: EINVAL: probes are forbidden there"
+        );
+        let two = [(0, Refusal::NoSymbol), (4, Refusal::Forbidden)];
+        assert!(nothing_attached(&two).ends_with("the first: ENOENT: no such symbol"));
+    }
+}

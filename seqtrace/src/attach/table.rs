@@ -1,0 +1,226 @@
+//! Plan → the probes to attach and the site table of the kernel side. Pure.
+
+use std::collections::HashSet;
+
+use seqtrace_common::site::SiteEntry;
+
+use super::refusal::Refusal;
+use crate::{
+    discover::catalog::{BlockEnd, Role},
+    plan::{Plan, Target},
+};
+
+/// One attachment: a program at an address.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Probe {
+    /// Slot of the site.
+    pub(super) slot: u32,
+    /// Name of the program in the object.
+    pub(super) program: &'static str,
+    /// Symbol and distance from it, bytes; names of the same address, the best first.
+    pub(super) names: Vec<(String, u64)>,
+}
+
+/// The probes of one plan.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    /// Probes at the ends of blocks; to be attached first and detached last.
+    pub(super) ends: Vec<Probe>,
+    /// Probes at the sites.
+    pub(super) starts: Vec<Probe>,
+    /// The site table by run-time address.
+    pub(super) entries: Vec<(u64, SiteEntry)>,
+    /// Sites refused here already.
+    pub(super) refusals: Vec<(u32, Refusal)>,
+}
+
+impl Table {
+    /// Lists the probes of all targets that are not skipped.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let mut table = Self::default();
+        let mut taken = HashSet::new();
+        let text = plan
+            .targets
+            .iter()
+            .find(|target| is_vmlinux(target))
+            .map(base);
+        for (slot, target) in (0..).zip(&plan.targets) {
+            if target.skip.is_none() {
+                table.push(slot, target, text, &mut taken);
+            }
+        }
+        table
+    }
+
+    fn push(&mut self, slot: u32, target: &Target, text: Option<u64>, taken: &mut HashSet<u64>) {
+        let Target {
+            image: _,
+            site,
+            address,
+            end_address,
+            owner_offset,
+            skip: _,
+        } = target;
+        let addresses = [Some(*address), *end_address];
+        if addresses
+            .iter()
+            .flatten()
+            .any(|address| taken.contains(address))
+        {
+            self.refusals.push((slot, Refusal::AddressTaken));
+            return;
+        }
+        taken.extend(addresses.iter().flatten());
+        let entry = SiteEntry {
+            slot,
+            sequence_register: site
+                .sequence_register
+                .map_or(SiteEntry::NO_REGISTER, u32::from),
+            owner_offset: owner_offset.unwrap_or(SiteEntry::NO_OWNER),
+            reserved: 0,
+        };
+        if let (Some(BlockEnd { offset, .. }), Some(address)) = (site.end, *end_address) {
+            let names = names(target, text, offset, address);
+            self.ends.push(Probe {
+                slot,
+                program: "lock_end",
+                names,
+            });
+            self.entries.push((address, entry));
+        }
+        let program = match site.role {
+            Role::Block => "lock_call",
+            Role::Spin => "pause",
+            Role::Retry | Role::Fallback => "retry",
+        };
+        let names = names(target, text, site.offset, *address);
+        self.starts.push(Probe {
+            slot,
+            program,
+            names,
+        });
+        self.entries.push((*address, entry));
+    }
+}
+
+fn is_vmlinux(target: &Target) -> bool {
+    target.image == "vmlinux"
+}
+
+/// Run-time address of the target's image.
+fn base(target: &Target) -> u64 {
+    target.address.wrapping_sub(target.site.image_offset)
+}
+
+/// The names of an address. `_text` is unique where the names of functions are not: static
+/// functions share theirs with other functions and with variables (`set_root`), which the kernel
+/// refuses with `EADDRNOTAVAIL`. A module goes by its function first, which tells that the module is
+/// still there; from `_text` it lies within the 32 bits of `struct kprobe.offset`.
+fn names(target: &Target, text: Option<u64>, offset: u64, address: u64) -> Vec<(String, u64)> {
+    let function = (target.site.function.clone(), offset);
+    let from_text = text
+        .map(|text| address.wrapping_sub(text))
+        .filter(|distance| u32::try_from(*distance).is_ok())
+        .map(|distance| ("_text".to_owned(), distance));
+    if is_vmlinux(target) {
+        from_text.into_iter().chain([function]).collect()
+    } else {
+        [function].into_iter().chain(from_text).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        discover::catalog::{Name, Seqcount, Site},
+        plan::Skip,
+    };
+
+    const TEXT: u64 = 0xffff_ffff_8100_0000;
+
+    fn target(image: &str, role: Role, image_offset: u64, base: u64) -> Target {
+        let end = (role == Role::Block).then_some(BlockEnd {
+            offset: 0x30,
+            image_offset: image_offset + 0x10,
+        });
+        Target {
+            image: image.to_owned(),
+            address: base + image_offset,
+            end_address: end.map(|end| base + end.image_offset),
+            owner_offset: end.map(|_| 24),
+            skip: None,
+            site: Site {
+                function: "reader".to_owned(),
+                offset: 0x20,
+                image_offset,
+                role,
+                seqcount: Seqcount {
+                    name: Name::Unknown,
+                    lockname: None,
+                },
+                end,
+                lock_function: None,
+                sequence_register: None,
+            },
+        }
+    }
+
+    #[test]
+    fn a_block_has_a_probe_at_both_ends_with_one_slot() {
+        let plan = Plan {
+            targets: vec![target("vmlinux", Role::Block, 0x1000, TEXT)],
+        };
+        let table = Table::new(&plan);
+        assert_eq!(table.starts[0].program, "lock_call");
+        assert_eq!(table.starts[0].names[0], ("_text".to_owned(), 0x1000));
+        assert_eq!(table.starts[0].names[1], ("reader".to_owned(), 0x20));
+        assert_eq!(table.ends[0].program, "lock_end");
+        assert_eq!(table.ends[0].names[0], ("_text".to_owned(), 0x1010));
+        assert_eq!(table.ends[0].names[1], ("reader".to_owned(), 0x30));
+        let slots: Vec<_> = table
+            .entries
+            .iter()
+            .map(|(at, entry)| (*at, entry.slot))
+            .collect();
+        assert_eq!(slots, [(TEXT + 0x1010, 0), (TEXT + 0x1000, 0)]);
+    }
+
+    #[test]
+    fn a_module_goes_by_its_function_and_then_by_its_distance() {
+        let module = 0xffff_ffff_c012_3000;
+        let plan = Plan {
+            targets: vec![
+                target("vmlinux", Role::Retry, 0x1000, TEXT),
+                target("nf_conntrack", Role::Spin, 0x40, module),
+            ],
+        };
+        let names = &Table::new(&plan).starts[1].names;
+        assert_eq!(names[0], ("reader".to_owned(), 0x20));
+        assert_eq!(names[1], ("_text".to_owned(), module + 0x40 - TEXT));
+    }
+
+    #[test]
+    fn a_skipped_site_keeps_its_slot_and_gets_no_probe() {
+        let mut skipped = target("vmlinux", Role::Spin, 0x1000, TEXT);
+        skipped.skip = Some(Skip::Notrace);
+        let plan = Plan {
+            targets: vec![skipped, target("vmlinux", Role::Spin, 0x2000, TEXT)],
+        };
+        let table = Table::new(&plan);
+        assert_eq!(table.starts.len(), 1);
+        assert_eq!(table.starts[0].slot, 1);
+    }
+
+    #[test]
+    fn the_second_site_of_an_address_is_refused() {
+        let mut second = target("vmlinux", Role::Spin, 0x1010, TEXT);
+        second.site.function = "other".to_owned();
+        let plan = Plan {
+            targets: vec![target("vmlinux", Role::Block, 0x1000, TEXT), second],
+        };
+        let table = Table::new(&plan);
+        assert_eq!(table.refusals, [(1, Refusal::AddressTaken)]);
+        assert_eq!(table.entries.len(), 2);
+    }
+}

@@ -1,0 +1,186 @@
+//! Reads the maps on a tick and drains the ring whenever it has something.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use aya::maps::{MapData, RingBuf};
+use nix::time::{ClockId, clock_gettime};
+use seqtrace_common::event::Event;
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    time::{Interval, MissedTickBehavior, interval_at},
+};
+
+use super::{
+    batch::Batch,
+    longest::Longest,
+    maps::{Maps, contents, take},
+    quiet::{Reaped, quiet},
+    stacks::Stacks,
+};
+use crate::attach::{MapSizes, Session};
+
+/// Turns what a session's maps hold into batches.
+///
+/// Counters are read before the open waits: a wait that ends in between is in neither or in the
+/// open ones, never in both, so that numbers of waits do not go down from one batch to the next.
+pub struct Collector {
+    maps: Maps,
+    stacks: Stacks,
+    ring: AsyncFd<RingBuf<MapData>>,
+    tick: Interval,
+    longest: Longest,
+    reaped: Reaped,
+    slots: u32,
+    probed: Vec<u32>,
+    sizes: MapSizes,
+    stacks_on: bool,
+    began: Instant,
+}
+
+impl Collector {
+    /// Takes the maps away from the session, which can have one collector only. Batches come once
+    /// in `period`. Must be called inside a tokio runtime with time and io enabled.
+    ///
+    /// # Errors
+    ///
+    /// When the session had a collector before, or the ring cannot be polled.
+    pub fn new(session: &mut Session, period: Duration) -> Result<Self> {
+        let ring: RingBuf<MapData> = take(session, "EVENTS")?;
+        // SAFETY: the map owns the file descriptor and stays in the `AsyncFd`.
+        let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
+            .context("failed to poll the ring")?;
+        let mut tick = interval_at(tokio::time::Instant::now() + period, period);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            maps: Maps::take(session)?,
+            stacks: Stacks::new(take(session, "STACKS")?),
+            ring,
+            tick,
+            longest: Longest::default(),
+            reaped: Reaped::default(),
+            slots: session.slots(),
+            probed: session.probed().to_vec(),
+            sizes: session.sizes(),
+            stacks_on: session.stacks(),
+            began: session.began(),
+        })
+    }
+
+    /// Waits for the next tick and reads everything. Nothing is lost if the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When a map cannot be read.
+    pub async fn next(&mut self) -> Result<Batch> {
+        loop {
+            tokio::select! {
+                _ = self.tick.tick() => return self.read(self.began.elapsed()),
+                guard = self.ring.readable_mut() => {
+                    let mut guard = guard.context("failed to poll the ring")?;
+                    drain(guard.get_inner_mut(), &mut self.longest)?;
+                    guard.clear_ready();
+                }
+            }
+        }
+    }
+
+    /// Reads everything once more, after [`Session::detach`]: the numbers are complete then.
+    /// `elapsed` comes from [`Session::close_window`].
+    ///
+    /// # Errors
+    ///
+    /// When a map cannot be read.
+    pub fn final_batch(&mut self, elapsed: Duration) -> Result<Batch> {
+        self.read(elapsed)
+    }
+
+    fn read(&mut self, elapsed: Duration) -> Result<Batch> {
+        drain(self.ring.get_mut(), &mut self.longest)?;
+        let MapSizes {
+            blocks,
+            spins: spin_room,
+            tasks,
+            stack_counts,
+            ..
+        } = self.sizes;
+        let counters = self.maps.counters(self.slots, &self.probed)?;
+        let mut batch = Batch {
+            elapsed_ns: elapsed.as_nanos().try_into().unwrap_or(u64::MAX),
+            counters,
+            losses: self.maps.losses()?,
+            tasks: contents(&self.maps.tasks, tasks, "TASKS")?
+                .into_iter()
+                .collect(),
+            ..Batch::default()
+        };
+        if self.stacks_on {
+            let stacks = contents(&self.maps.stack_counts, stack_counts, "STACK_COUNTS")?;
+            batch.stacks = stacks.into_iter().collect();
+        }
+        for (key, block) in contents(&self.maps.blocks, blocks, "BLOCKS")? {
+            if block.start_ns != 0 {
+                *batch.blocks_in_flight.entry(key.slot).or_default() += 1;
+            }
+        }
+        self.read_spins(&mut batch, spin_room)?;
+        self.reaped.add_to(&mut batch);
+        (batch.events, batch.events_left_out) = self.longest.take();
+        self.read_frames(&mut batch);
+        Ok(batch)
+    }
+
+    /// Puts the open waits into the batch, but for those that have been quiet for long.
+    fn read_spins(&mut self, batch: &mut Batch, room: u32) -> Result<()> {
+        let mut spins = contents(&self.maps.spins, room, "SPINS")?;
+        let now = clock_gettime(ClockId::CLOCK_MONOTONIC).context("failed to read the clock")?;
+        let now_ns = Duration::from(now)
+            .as_nanos()
+            .try_into()
+            .unwrap_or(u64::MAX);
+        let MapSizes {
+            tasks,
+            stack_counts,
+            ..
+        } = self.sizes;
+        let stacks = if self.stacks_on { stack_counts } else { 0 };
+        for key in quiet(&spins, room, now_ns) {
+            // A wait that is gone meanwhile has been counted by the kernel side.
+            if let Some(spin) = spins.remove(&key)
+                && self.maps.spins.remove(&key).is_ok()
+            {
+                self.reaped
+                    .count(key, &spin, tasks as usize, stacks as usize);
+            }
+        }
+        batch.spins = spins.into_iter().collect();
+        Ok(())
+    }
+
+    fn read_frames(&mut self, batch: &mut Batch) {
+        if !self.stacks_on {
+            return;
+        }
+        let ids = batch
+            .stacks
+            .iter()
+            .map(|(key, _)| key.stack)
+            .chain(batch.spins.iter().map(|(_, spin)| spin.stack))
+            .chain(batch.events.iter().map(|event| event.stack));
+        batch.frames = self.stacks.frames(ids);
+    }
+}
+
+/// Empties the ring.
+fn drain(ring: &mut RingBuf<MapData>, longest: &mut Longest) -> Result<()> {
+    while let Some(record) = ring.next() {
+        let event = Event::decode(&record).with_context(|| {
+            format!(
+                "failed to decode a record of {} bytes from the ring",
+                record.len()
+            )
+        })?;
+        longest.push(event);
+    }
+    Ok(())
+}

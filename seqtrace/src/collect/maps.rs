@@ -1,0 +1,103 @@
+//! The maps of the kernel side, with their types, and how to read each of them whole.
+
+use std::{collections::HashMap, hash::Hash};
+
+use anyhow::{Context as _, Result};
+use aya::{
+    Pod,
+    maps::{HashMap as KernelMap, Map, MapData, MapError, PerCpuArray},
+};
+use seqtrace_common::{
+    counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue},
+    loss,
+    wait::{BlockState, SpinState, WaitKey},
+};
+
+use crate::attach::Session;
+
+/// The counting maps of a session.
+pub(super) struct Maps {
+    pub(super) blocks: KernelMap<MapData, WaitKey, BlockState>,
+    pub(super) spins: KernelMap<MapData, WaitKey, SpinState>,
+    pub(super) tasks: KernelMap<MapData, TaskKey, TaskValue>,
+    pub(super) stack_counts: KernelMap<MapData, StackKey, StackValue>,
+    counters: PerCpuArray<MapData, SiteCounters>,
+    losses: PerCpuArray<MapData, u64>,
+}
+
+impl Maps {
+    /// Takes the maps away from the session.
+    pub(super) fn take(session: &mut Session) -> Result<Self> {
+        Ok(Self {
+            blocks: take(session, "BLOCKS")?,
+            spins: take(session, "SPINS")?,
+            tasks: take(session, "TASKS")?,
+            stack_counts: take(session, "STACK_COUNTS")?,
+            counters: take(session, "COUNTERS")?,
+            losses: take(session, "LOSSES")?,
+        })
+    }
+
+    /// Counters of `slots` sites, added up over the CPUs; only those in `probed` are read.
+    pub(super) fn counters(&self, slots: u32, probed: &[u32]) -> Result<Vec<SiteCounters>> {
+        let mut sums = vec![SiteCounters::ZERO; slots as usize];
+        for slot in probed {
+            let cpus = self
+                .counters
+                .get(slot, 0)
+                .context("failed to read the map `COUNTERS`")?;
+            for cpu in cpus.iter() {
+                sums[*slot as usize].add(cpu);
+            }
+        }
+        Ok(sums)
+    }
+
+    /// Losses added up over the CPUs.
+    pub(super) fn losses(&self) -> Result<[u64; loss::COUNT as usize]> {
+        let mut sums = [0; loss::COUNT as usize];
+        for (index, sum) in (0..).zip(&mut sums) {
+            let cpus = self
+                .losses
+                .get(&index, 0)
+                .context("failed to read the map `LOSSES`")?;
+            *sum = cpus.iter().sum();
+        }
+        Ok(sums)
+    }
+}
+
+/// Takes one map and checks that its layout is what the type says.
+pub(super) fn take<T>(session: &mut Session, name: &str) -> Result<T>
+where
+    T: TryFrom<Map, Error = MapError>,
+{
+    T::try_from(session.take_map(name)?).with_context(|| format!("failed to open the map `{name}`"))
+}
+
+/// Everything that is in a hash map, each key once.
+///
+/// The kernel starts over when the key at hand has been removed meanwhile. The number of steps is
+/// bounded, so that a map in which keys come and go all the time cannot hold us.
+pub(super) fn contents<K, V>(
+    map: &KernelMap<MapData, K, V>,
+    capacity: u32,
+    name: &str,
+) -> Result<HashMap<K, V>>
+where
+    K: Pod + Eq + Hash,
+    V: Pod,
+{
+    let mut found = HashMap::new();
+    for key in map.keys().take(2 * capacity as usize) {
+        let key = key.with_context(|| format!("failed to list the map `{name}`"))?;
+        match map.get(&key, 0) {
+            Ok(value) => found.insert(key, value),
+            Err(MapError::KeyNotFound) => found.remove(&key),
+            Err(error) => {
+                return Err(error).with_context(|| format!("failed to read the map `{name}`"));
+            }
+        };
+    }
+    Ok(found)
+}

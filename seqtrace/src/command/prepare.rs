@@ -1,0 +1,167 @@
+//! Discover and plan: everything that comes before attaching, for all commands.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use anyhow::{Context as _, Result, bail};
+use log::{info, warn};
+use nix::sys::resource::{UsageWho, getrusage};
+
+use crate::{
+    aggregate::snapshot::Costs,
+    attach::TaskLayout,
+    command::progress::Progress,
+    config::Sources,
+    discover::{
+        self,
+        btf::Btf,
+        catalog::{Catalog, ImageCatalog},
+    },
+    kernel::{
+        cache::Cache,
+        feature::{self, Check},
+        hazards,
+        running::Running,
+    },
+    plan::{OwnerOffsets, Plan, plan},
+};
+
+/// What the stages before attaching have found out.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The running kernel.
+    pub running: Running,
+    /// Its sites.
+    pub catalog: Catalog,
+    /// What to do with them.
+    pub plan: Plan,
+    /// What discovery cost.
+    pub costs: Costs,
+}
+
+/// Fails with the first needed thing that is missing, in one line that says what to do.
+///
+/// # Errors
+///
+/// As said.
+pub fn require(checks: &[Check]) -> Result<()> {
+    match checks.iter().find_map(Check::failure) {
+        Some(failure) => bail!(failure),
+        None => Ok(()),
+    }
+}
+
+/// Finds the sites of the running kernel and decides which to probe.
+///
+/// # Errors
+///
+/// When the kernel or the user's rights do not allow it, in one line that says what to do.
+pub fn prepare(sources: &Sources, progress: bool) -> Result<Prepared> {
+    require(&feature::discover_checks())?;
+    let since = Instant::now();
+    let running = Running::read(sources.modules)?;
+    let hazards = hazards::read(running.init_text())?;
+    let (catalog, cached) = catalog(&running, sources, progress)?;
+    let mut bases = BTreeMap::new();
+    for image in &catalog.images {
+        bases.insert(image.image.clone(), running.base(&image.image)?);
+    }
+    let plan = plan(&catalog, &bases, &hazards, owner_offsets(&running.btf))?;
+    let costs = Costs {
+        discover_ns: since.elapsed().as_nanos().try_into().unwrap_or(u64::MAX),
+        cached,
+        attach_ns: 0,
+        peak_rss_bytes: peak_rss_bytes(),
+    };
+    info!("{} sites in {:?}", plan.targets.len(), since.elapsed());
+    Ok(Prepared {
+        running,
+        catalog,
+        plan,
+        costs,
+    })
+}
+
+/// The catalog of all images, and whether all of it came from the cache.
+fn catalog(running: &Running, sources: &Sources, progress: bool) -> Result<(Catalog, bool)> {
+    let cache = sources.cache.then(Cache::of_user).flatten();
+    let mut images = Vec::new();
+    let mut cached = true;
+    for (name, build_id) in running.images() {
+        let found = cache.as_ref().and_then(|cache| load(cache, name, build_id));
+        if let Some(image) = found {
+            images.push(image);
+            continue;
+        }
+        cached = false;
+        let image = scan(running, name, progress)?;
+        if let Some(Err(error)) = cache.as_ref().map(|cache| cache.keep(&image)) {
+            warn!("{error:#}");
+        }
+        images.push(image);
+    }
+    Ok((Catalog { images }, cached))
+}
+
+/// A cached catalog; one that cannot be used is told and scanned anew.
+fn load(cache: &Cache, name: &str, build_id: &str) -> Option<ImageCatalog> {
+    cache.load(name, build_id).unwrap_or_else(|error| {
+        warn!("{error:#}");
+        None
+    })
+}
+
+fn scan(running: &Running, name: &str, progress: bool) -> Result<ImageCatalog> {
+    let image = running.image(name)?;
+    let progress = Progress::new(progress, "scanning functions");
+    let types = running.types(name);
+    let found = discover::scan(&image, Some(&types), &|done, all| {
+        progress.report(done, all)
+    });
+    info!(
+        "`{name}`: {} sites in {} functions, {} bytes of text",
+        found.sites.len(),
+        found.functions,
+        found.text_bytes
+    );
+    Ok(found)
+}
+
+/// Where the owner stands in each kind of lock: on PREEMPT_RT all are built on `rt_mutex_base`
+/// (`include/linux/spinlock_types.h`, `rwbase_rt.h`, `mutex_types.h`).
+fn owner_offsets(types: &Btf) -> OwnerOffsets {
+    let offset = |structure, path| {
+        let offset = types.member_offset(structure, path)?;
+        i32::try_from(offset).ok()
+    };
+    OwnerOffsets {
+        spinlock: offset("spinlock", "lock.owner"),
+        rwlock: offset("rwbase_rt", "rtmutex.owner"),
+        mutex: offset("mutex", "rtmutex.owner"),
+    }
+}
+
+/// Where the kernel side finds what it needs of a task.
+///
+/// # Errors
+///
+/// When the kernel's BTF does not have it.
+pub fn task_layout(types: &Btf) -> Result<TaskLayout> {
+    let offset = |member: &str| {
+        types
+            .member_offset("task_struct", member)
+            .and_then(|offset| u32::try_from(offset).ok())
+            .with_context(|| format!("this kernel's BTF has no `task_struct.{member}`"))
+    };
+    Ok(TaskLayout {
+        pid: offset("pid")?,
+        tgid: offset("tgid")?,
+        comm: offset("comm")?,
+        nvcsw: offset("nvcsw")?,
+    })
+}
+
+/// Largest resident set of this process so far.
+pub fn peak_rss_bytes() -> u64 {
+    // In kilobytes (getrusage(2)).
+    getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss().unsigned_abs() * 1024)
+}

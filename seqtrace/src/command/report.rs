@@ -1,0 +1,158 @@
+//! `top`, `stat` and `flame`: a traced run and what is printed of it.
+
+use std::{
+    fs,
+    io::{self, IsTerminal as _, Write as _},
+    path::Path,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    aggregate::snapshot::Snapshot,
+    cli::FlameFormat,
+    command::{
+        child,
+        interrupt::Interrupt,
+        trace::{self, Outcome, Request},
+    },
+    config::{Span, Trace},
+    export::{flamegraph, folded, folded::Weight, json, live, table},
+};
+
+/// Time between two looks at the counters when nobody watches.
+const UNWATCHED: Duration = Duration::from_secs(1);
+
+/// Moves the cursor home and clears the screen behind it (ECMA-48 CUP, ED).
+const CLEAR: &str = "\x1b[H\x1b[J";
+
+/// A table each interval, and the totals at the end.
+///
+/// # Errors
+///
+/// When the run cannot be done or its output cannot be written.
+pub async fn top(
+    interval: Duration,
+    duration: Option<Duration>,
+    trace: &Trace,
+    progress: bool,
+) -> Result<u8> {
+    let span = Span {
+        duration,
+        run: Vec::new(),
+    };
+    let request = Request {
+        trace,
+        span: &span,
+        interval,
+        progress,
+    };
+    let terminal = io::stdout().is_terminal();
+    let mut before: Option<Snapshot> = None;
+    let mut interrupt = Interrupt::listen()?;
+    let outcome = trace::trace(&request, &mut interrupt, |now| {
+        let change = match &before {
+            Some(before) => now.since(before),
+            None => now.since_start(),
+        };
+        let (width, height) = size();
+        let screen = live::screen(now, &change, width, height);
+        let mut out = io::stdout().lock();
+        if terminal {
+            write!(out, "{CLEAR}{screen}")?;
+        } else {
+            writeln!(out, "{screen}")?;
+        }
+        out.flush()?;
+        before = Some(now.clone());
+        Ok(())
+    })
+    .await?;
+    print(&table::closing(&outcome.snapshot, size().0))?;
+    finish(&outcome)
+}
+
+/// Totals at the end.
+///
+/// # Errors
+///
+/// As for [`top`].
+pub async fn stat(json: bool, span: &Span, trace: &Trace, progress: bool) -> Result<u8> {
+    let outcome = quiet(span, trace, progress).await?;
+    if json {
+        print(&json::document(&outcome.snapshot))?;
+    } else {
+        print(&table::closing(&outcome.snapshot, size().0))?;
+    }
+    finish(&outcome)
+}
+
+/// A flamegraph at the end; `None` writes to standard output.
+///
+/// # Errors
+///
+/// As for [`top`], and when nothing was lost that could be drawn.
+pub async fn flame(
+    output: Option<&Path>,
+    format: FlameFormat,
+    span: &Span,
+    trace: &Trace,
+    progress: bool,
+) -> Result<u8> {
+    let outcome = quiet(span, trace, progress).await?;
+    let weight = Weight::default();
+    let bytes = match format {
+        FlameFormat::Svg => flamegraph::svg(&outcome.snapshot, weight)?,
+        FlameFormat::Folded => folded::document(&outcome.snapshot, weight).into_bytes(),
+    };
+    match output {
+        None => io::stdout().write_all(&bytes)?,
+        Some(path) => fs::write(path, &bytes)
+            .with_context(|| format!("failed to write `{}`", path.display()))?,
+    }
+    finish(&outcome)
+}
+
+/// A run that prints nothing before its end.
+async fn quiet(span: &Span, trace: &Trace, progress: bool) -> Result<Outcome> {
+    let request = Request {
+        trace,
+        span,
+        interval: UNWATCHED,
+        progress,
+    };
+    let mut interrupt = Interrupt::listen()?;
+    trace::trace(&request, &mut interrupt, |_| Ok(())).await
+}
+
+/// The exit status: that of the command.
+fn finish(outcome: &Outcome) -> Result<u8> {
+    if !outcome.departed.is_empty() {
+        let modules: Vec<_> = outcome.departed.iter().map(String::as_str).collect();
+        bail!(
+            "unloaded while probed: {}; the numbers of its sites end there, run seqtrace again to \
+             trace what is loaded now",
+            modules.join(", ")
+        );
+    }
+    Ok(outcome.status.map_or(0, child::exit_code))
+}
+
+/// Columns and lines of the terminal on standard output; `None` where it is none.
+fn size() -> (Option<usize>, Option<usize>) {
+    if !io::stdout().is_terminal() {
+        return (None, None);
+    }
+    match terminal_size::terminal_size() {
+        Some((width, height)) => (Some(usize::from(width.0)), Some(usize::from(height.0))),
+        None => (None, None),
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! One traced run: attach, collect while the time or the command lasts, detach, add up.
+
+use std::{collections::BTreeSet, process::ExitStatus, time::Duration};
+
+use anyhow::Result;
+use log::info;
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    aggregate::{Aggregate, Facts, snapshot::Snapshot},
+    attach::{self, AttachOptions, Session},
+    collect::Collector,
+    command::{
+        child::{self, Child, Program},
+        interrupt::Interrupt,
+        prepare::{self, Prepared},
+        progress::Progress,
+    },
+    config::{Span, Trace},
+    kernel::{feature, instance, modules, running::VMLINUX},
+    plan::Plan,
+};
+
+/// What a run left.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The complete numbers.
+    pub snapshot: Snapshot,
+    /// How the command ended, where there was one.
+    pub status: Option<ExitStatus>,
+    /// Modules that were unloaded while they were probed.
+    pub departed: BTreeSet<String>,
+}
+
+/// How a run is to go.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// What to trace.
+    pub trace: &'a Trace,
+    /// When to stop.
+    pub span: &'a Span,
+    /// Time between two calls of the observer.
+    pub interval: Duration,
+    /// Show progress on stderr.
+    pub progress: bool,
+}
+
+/// Traces the system from discovery to the complete numbers; `observe` sees a snapshot each
+/// interval.
+///
+/// # Errors
+///
+/// When anything stands in the way, in one line; no probe is left then. An error of `observe`
+/// ends the run.
+pub async fn trace(
+    request: &Request<'_>,
+    interrupt: &mut Interrupt,
+    mut observe: impl FnMut(&Snapshot) -> Result<()>,
+) -> Result<Outcome> {
+    let program = child::find(&request.span.run)?;
+    prepare::require(&feature::discover_checks())?;
+    prepare::require(&feature::trace_checks())?;
+    let _instance = instance::claim()?;
+    let prepared = prepare::prepare(&request.trace.sources, request.progress)?;
+    interrupt.begin_orderly();
+    let mut session = attach(&prepared, request, interrupt)?;
+    let mut run = Run {
+        aggregate: aggregate(&prepared, &session, request.trace),
+        collector: Collector::new(&mut session, request.interval)?,
+        plan: &prepared.plan,
+        refusals: refusals(&session),
+        modules: planned_modules(&prepared.plan),
+        departed: BTreeSet::new(),
+    };
+    let status = run
+        .watch(request.span, program, interrupt, &mut observe)
+        .await?;
+    let elapsed = session.close_window()?;
+    let progress = Progress::new(request.progress, "detaching probes");
+    session.detach(|at: attach::Progress| progress.report(at.done as u64, at.total as u64));
+    drop(progress);
+    run.aggregate.add(run.collector.final_batch(elapsed)?);
+    Ok(Outcome {
+        snapshot: run.aggregate.snapshot(),
+        status,
+        departed: run.departed,
+    })
+}
+
+fn attach(prepared: &Prepared, request: &Request<'_>, interrupt: &Interrupt) -> Result<Session> {
+    let options = AttachOptions {
+        threshold_ns: Some(nanoseconds(request.trace.threshold)),
+        stacks: request.trace.stacks,
+        ..AttachOptions::default()
+    };
+    let layout = prepare::task_layout(&prepared.running.btf)?;
+    let progress = Progress::new(request.progress, "attaching probes");
+    let session = Session::attach(
+        &prepared.plan,
+        &layout,
+        &options,
+        &interrupt.flag(),
+        |at: attach::Progress| progress.report(at.done as u64, at.total as u64),
+    )?;
+    info!(
+        "{} sites probed in {:?}",
+        session.probed().len(),
+        session.attach_time()
+    );
+    Ok(session)
+}
+
+fn aggregate(prepared: &Prepared, session: &Session, trace: &Trace) -> Aggregate {
+    let Prepared {
+        running,
+        catalog: _,
+        plan,
+        costs,
+    } = prepared;
+    let mut costs = costs.clone();
+    costs.attach_ns = nanoseconds(session.attach_time());
+    costs.peak_rss_bytes = prepare::peak_rss_bytes();
+    let facts = Facts {
+        release: running.release.clone(),
+        build_id: running.build_id.clone(),
+        realtime: running.realtime,
+        stacks: trace.stacks,
+        threshold_ns: Some(nanoseconds(trace.threshold)),
+        costs,
+    };
+    let symbols = running.symbols.clone();
+    let symbolise = Box::new(move |address| symbols.name_of(address));
+    Aggregate::new(plan, &refusals(session), facts, symbolise)
+}
+
+fn refusals(session: &Session) -> Vec<(u32, String)> {
+    let refusals = session.refusals().iter();
+    refusals
+        .map(|(slot, refusal)| (*slot, refusal.to_string()))
+        .collect()
+}
+
+/// Modules that have a probe.
+fn planned_modules(plan: &Plan) -> BTreeSet<String> {
+    plan.targets
+        .iter()
+        .filter(|target| target.image != VMLINUX && target.skip.is_none())
+        .map(|target| target.image.clone())
+        .collect()
+}
+
+/// A run between attaching and detaching.
+struct Run<'a> {
+    aggregate: Aggregate,
+    collector: Collector,
+    plan: &'a Plan,
+    refusals: Vec<(u32, String)>,
+    modules: BTreeSet<String>,
+    departed: BTreeSet<String>,
+}
+
+impl Run<'_> {
+    /// Collects until the span is over; returns how the command ended.
+    async fn watch(
+        &mut self,
+        span: &Span,
+        program: Option<Program>,
+        interrupt: &mut Interrupt,
+        observe: &mut impl FnMut(&Snapshot) -> Result<()>,
+    ) -> Result<Option<ExitStatus>> {
+        let deadline = span.duration.map(|duration| Instant::now() + duration);
+        let mut child = program.map(|program| program.start()).transpose()?;
+        loop {
+            tokio::select! {
+                biased;
+                () = interrupt.wait() => break,
+                status = ended(child.as_mut()) => return status.map(Some),
+                () = passed(deadline) => break,
+                batch = self.collector.next() => {
+                    self.aggregate.add(batch?);
+                    self.look_for_departed()?;
+                    observe(&self.aggregate.snapshot())?;
+                }
+            }
+        }
+        match &mut child {
+            None => Ok(None),
+            Some(child) => child.end().await.map(Some),
+        }
+    }
+
+    /// The kernel takes the probes of a module off when it leaves (`kernel/kprobes.c`,
+    /// `kprobes_module_callback`): its sites are covered no longer.
+    fn look_for_departed(&mut self) -> Result<()> {
+        if self.modules.is_empty() {
+            return Ok(());
+        }
+        let loaded: BTreeSet<String> = modules::names()?.into_iter().collect();
+        let gone: Vec<String> = self.modules.difference(&loaded).cloned().collect();
+        for module in gone {
+            self.modules.remove(&module);
+            for (slot, target) in (0..).zip(&self.plan.targets) {
+                let refused = self.refusals.iter().any(|(other, _)| *other == slot);
+                if target.image == module && target.skip.is_none() && !refused {
+                    self.refusals
+                        .push((slot, "its module was unloaded".to_owned()));
+                }
+            }
+            self.departed.insert(module);
+            self.aggregate.refuse(self.plan, &self.refusals);
+        }
+        Ok(())
+    }
+}
+
+/// The end of the command; never without one.
+async fn ended(child: Option<&mut Child>) -> Result<ExitStatus> {
+    match child {
+        Some(child) => child.wait().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The end of the time; never without one.
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    time.as_nanos().try_into().unwrap_or(u64::MAX)
+}

@@ -1,0 +1,231 @@
+//! Coverage, losses and costs → the lines that stand below every table.
+
+use std::fmt::Write as _;
+
+use crate::{
+    aggregate::{
+        identity::Broken,
+        snapshot::{Costs, Coverage, Snapshot},
+    },
+    export::quantity::{duration_inline, size},
+    plan::Skip,
+};
+
+/// Width of the first word of a line.
+const LABEL: usize = 9;
+
+/// What each loss means, and what to do about it.
+const LOSSES: [(&str, &str); seqtrace_common::loss::COUNT as usize] = [
+    (
+        "ring_full",
+        "events left out of the longest events; counts and times are whole; raise --threshold",
+    ),
+    (
+        "blocks_full",
+        "blocks hit but not timed: too many readers inside a block at once; times are too low",
+    ),
+    (
+        "spins_full",
+        "pauses not followed: too many readers spun; counts and times of spins are too low",
+    ),
+    (
+        "tasks_full",
+        "events not credited to their task: too many tasks; readers and owners are incomplete",
+    ),
+    (
+        "stack_lost",
+        "events whose stack the kernel did not give; shown as [stack lost]",
+    ),
+    (
+        "stack_counts_full",
+        "events not credited to their stack: too many stacks; shown as [stack lost]",
+    ),
+    (
+        "end_without_start",
+        "readers that were inside a block when tracing began; not counted",
+    ),
+    (
+        "unknown_address",
+        "probes that fired at an address no site has; not counted; please report this",
+    ),
+    (
+        "start_without_end",
+        "blocks whose end was not seen; counted as hits, not timed",
+    ),
+];
+
+/// The lines about the sites: `sites = probed + skipped + refused`, and the reasons.
+pub(super) fn coverage(coverage: &Coverage, width: Option<usize>) -> String {
+    let Coverage {
+        sites,
+        probed,
+        skipped,
+        refused,
+        skips,
+        refusals,
+        kinds,
+    } = coverage;
+    let mut text = line(
+        "sites",
+        &format!("{sites} = {probed} probed + {skipped} skipped + {refused} refused"),
+        width,
+    );
+    let kinds: Vec<String> = kinds
+        .iter()
+        .filter(|(_, (_, probed))| *probed > 0)
+        .map(|(kind, (_, probed))| format!("{probed} {kind}"))
+        .collect();
+    if !kinds.is_empty() {
+        text += &line("", &format!("{probed} probed: {}", kinds.join(", ")), width);
+    }
+    for (reason, count) in skips {
+        let meaning = skip_meaning(reason).map_or(String::new(), |meaning| format!(": {meaning}"));
+        text += &line("", &format!("{count} skipped, {reason}{meaning}"), width);
+    }
+    for (reason, count) in refusals {
+        text += &line("", &format!("{count} refused, {reason}"), width);
+    }
+    text
+}
+
+/// The lines about what was lost.
+pub(super) fn losses(snapshot: &Snapshot, width: Option<usize>) -> String {
+    let lost: Vec<_> = snapshot
+        .losses
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .collect();
+    if lost.is_empty() {
+        return line("losses", "none", width);
+    }
+    let mut text = String::new();
+    for (index, (name, count)) in lost.into_iter().enumerate() {
+        let label = if index == 0 { "losses" } else { "" };
+        let meaning = LOSSES
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or("", |(_, meaning)| meaning);
+        text += &line(label, &format!("{count} {name}: {meaning}"), width);
+    }
+    text
+}
+
+/// What was lost, in one line: `12 ring_full, 3 stack_lost`, or `none`.
+pub(super) fn losses_inline(snapshot: &Snapshot) -> String {
+    let lost: Vec<String> = snapshot
+        .losses
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    if lost.is_empty() {
+        "none".to_owned()
+    } else {
+        lost.join(", ")
+    }
+}
+
+/// The line about what tracing cost.
+pub(super) fn costs(costs: &Costs, width: Option<usize>) -> String {
+    let Costs {
+        discover_ns,
+        cached,
+        attach_ns,
+        peak_rss_bytes,
+    } = costs;
+    let cached = if *cached { " (cached)" } else { "" };
+    let mut text = format!("discovery {}{cached}", duration_inline(*discover_ns));
+    if *attach_ns > 0 {
+        let _ = write!(text, ", attaching {}", duration_inline(*attach_ns));
+    }
+    let _ = write!(text, ", peak memory {}", size(*peak_rss_bytes));
+    line("cost", &text, width)
+}
+
+/// The lines about numbers that do not add up; nothing when they do.
+pub(super) fn broken(broken: &[Broken], width: Option<usize>) -> String {
+    broken
+        .iter()
+        .map(|broken| {
+            let text = format!("do not add up, please report this: {broken}");
+            line("sums", &text, width)
+        })
+        .collect()
+}
+
+/// A label and a text, broken between words where it would be longer than `width`, the text
+/// indented.
+pub(super) fn line(label: &str, text: &str, width: Option<usize>) -> String {
+    let mut lines = format!("{label:LABEL$}");
+    let mut used = LABEL;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if width.is_some_and(|width| used > LABEL && used + 1 + length > width) {
+            let _ = write!(lines, "\n{:LABEL$}", "");
+            used = LABEL;
+        } else if used > LABEL {
+            lines.push(' ');
+            used += 1;
+        }
+        lines.push_str(word);
+        used += length;
+    }
+    lines.push('\n');
+    lines
+}
+
+/// What a reason to skip means; `None` for one that this build does not know.
+fn skip_meaning(reason: &str) -> Option<&'static str> {
+    let known = [
+        Skip::Notrace,
+        Skip::Blacklisted,
+        Skip::InitText,
+        Skip::UsedByTracer,
+    ];
+    let skip = known.into_iter().find(|skip| skip.word() == reason)?;
+    Some(match skip {
+        Skip::Notrace => "the kernel takes no probe in a notrace function",
+        Skip::Blacklisted => "the function is on the kernel's kprobes blacklist",
+        Skip::InitText => "the function is gone after boot",
+        Skip::UsedByTracer => "the tracer's own events run through it",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_loss_has_a_meaning_under_its_name() {
+        let names: Vec<_> = LOSSES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, seqtrace_common::loss::NAMES);
+    }
+
+    #[test]
+    fn a_line_breaks_between_words_and_keeps_its_indent() {
+        assert_eq!(
+            line("losses", "twelve ring_full: raise it", Some(26)),
+            "losses   twelve ring_full:\n         raise it\n"
+        );
+        assert_eq!(line("cost", "a b", None), "cost     a b\n");
+    }
+
+    #[test]
+    fn coverage_shows_the_sum_and_each_reason() {
+        let coverage_with_reasons = Coverage {
+            sites: 12,
+            probed: 9,
+            skipped: 2,
+            refused: 1,
+            skips: [("notrace".to_owned(), 2)].into(),
+            refusals: [("EINVAL: forbidden".to_owned(), 1)].into(),
+            kinds: [("spin".to_owned(), (12, 9))].into(),
+        };
+        assert_eq!(
+            coverage(&coverage_with_reasons, None),
+            "sites    12 = 9 probed + 2 skipped + 1 refused\n         9 probed: 9 spin\n         \
+             2 skipped, notrace: the kernel takes no probe in a notrace function\n         \
+             1 refused, EINVAL: forbidden\n"
+        );
+    }
+}

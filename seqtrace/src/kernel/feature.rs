@@ -1,0 +1,276 @@
+//! What the running kernel offers: each question with its answer and, for a no, a fix.
+
+use std::{fs, io, io::Read as _, path::Path};
+
+use crate::kernel::{hazards, privilege};
+
+/// One question put to this machine.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Check {
+    /// What is asked: `kprobes`, `BTF`.
+    pub name: &'static str,
+    /// Whether tracing needs a yes.
+    pub needed: bool,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// The answer to a [`Check`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// It is there; the detail may be empty.
+    Yes(String),
+    /// It is not there.
+    No {
+        /// What is missing.
+        why: String,
+        /// What to do.
+        fix: String,
+    },
+    /// It could not be found out.
+    Unknown(String),
+}
+
+impl Check {
+    /// A line for a person: what is missing and what to do; `None` unless it is needed and the
+    /// answer is no.
+    pub fn failure(&self) -> Option<String> {
+        match &self.answer {
+            Answer::No { why, fix } if self.needed => Some(format!("{why}: {fix}")),
+            Answer::No { .. } | Answer::Yes(_) | Answer::Unknown(_) => None,
+        }
+    }
+}
+
+/// Everything that reading the sites needs, in the order in which a lack should be told.
+pub fn discover_checks() -> Vec<Check> {
+    vec![
+        architecture(),
+        privileges(),
+        lockdown(),
+        symbols(),
+        kcore(),
+        btf(),
+        tracefs(),
+    ]
+}
+
+/// Everything that tracing needs beyond [`discover_checks`].
+pub fn trace_checks() -> Vec<Check> {
+    vec![kprobes(), kprobes_enabled()]
+}
+
+/// What is good to know and not needed.
+pub fn other_checks() -> Vec<Check> {
+    vec![realtime(), kprobe_list(), contention()]
+}
+
+fn check(name: &'static str, needed: bool, answer: Answer) -> Check {
+    Check {
+        name,
+        needed,
+        answer,
+    }
+}
+
+fn no(why: impl Into<String>, fix: impl Into<String>) -> Answer {
+    Answer::No {
+        why: why.into(),
+        fix: fix.into(),
+    }
+}
+
+fn architecture() -> Check {
+    let answer = if cfg!(target_arch = "x86_64") {
+        Answer::Yes("x86_64".to_owned())
+    } else {
+        no(
+            "this architecture is not supported",
+            "use an x86_64 machine",
+        )
+    };
+    check("architecture", true, answer)
+}
+
+fn privileges() -> Check {
+    let answer = match privilege::missing() {
+        Ok(missing) if missing.is_empty() => Answer::Yes(String::new()),
+        Ok(missing) => no(
+            format!("this user lacks {}", missing.join(", ")),
+            "run seqtrace as root (`sudo seqtrace`)",
+        ),
+        Err(error) => Answer::Unknown(format!("{error:#}")),
+    };
+    check("privileges", true, answer)
+}
+
+fn lockdown() -> Check {
+    let answer = match fs::read_to_string("/sys/kernel/security/lockdown") {
+        Ok(text) if text.contains("[confidentiality]") => no(
+            "the kernel is locked down (confidentiality): it refuses kprobes and `/proc/kcore`",
+            "boot without `lockdown=confidentiality`, or disable secure boot's lockdown",
+        ),
+        Ok(text) => Answer::Yes(format!("kernel lockdown: {}", text.trim())),
+        Err(_) => Answer::Yes("no kernel lockdown".to_owned()),
+    };
+    check("lockdown", true, answer)
+}
+
+fn symbols() -> Check {
+    const FIX: &str = "run as root and set `sysctl kernel.kptr_restrict=0`";
+    let answer = match first_line("/proc/kallsyms") {
+        Ok(line) if line.starts_with("0000000000000000") && !has_addresses() => no(
+            "`/proc/kallsyms` shows no addresses (kernel.kptr_restrict)",
+            FIX,
+        ),
+        Ok(_) => Answer::Yes("`/proc/kallsyms` shows addresses".to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => no(
+            "there is no `/proc/kallsyms`",
+            "use a kernel with CONFIG_KALLSYMS, and mount `/proc`",
+        ),
+        Err(error) => no(format!("failed to read `/proc/kallsyms`: {error}"), FIX),
+    };
+    check("symbols", true, answer)
+}
+
+/// Whether some symbol has an address: per-CPU symbols at the head of kallsyms are zero by right.
+fn has_addresses() -> bool {
+    fs::read_to_string("/proc/kallsyms").is_ok_and(|text| {
+        text.lines()
+            .any(|line| !line.starts_with("0000000000000000"))
+    })
+}
+
+fn first_line(path: &str) -> io::Result<String> {
+    let mut head = [0; 256];
+    let length = fs::File::open(path)?.read(&mut head)?;
+    let text = String::from_utf8_lossy(&head[..length]).into_owned();
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+fn kcore() -> Check {
+    let mut magic = [0; 4];
+    let answer = match fs::File::open("/proc/kcore").and_then(|mut f| f.read_exact(&mut magic)) {
+        Ok(()) if magic == *b"\x7fELF" => Answer::Yes("`/proc/kcore` is readable".to_owned()),
+        Ok(()) => no(
+            "`/proc/kcore` is not an ELF core",
+            "report this kernel's version",
+        ),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => no(
+            "there is no `/proc/kcore` to read the kernel's text from",
+            "use a kernel with CONFIG_PROC_KCORE",
+        ),
+        Err(error) => no(
+            format!("failed to read `/proc/kcore`: {error}"),
+            "run as root, on a kernel that is not locked down",
+        ),
+    };
+    check("kernel text", true, answer)
+}
+
+fn btf() -> Check {
+    let answer = if Path::new("/sys/kernel/btf/vmlinux").exists() {
+        Answer::Yes("`/sys/kernel/btf/vmlinux`".to_owned())
+    } else {
+        no(
+            "this kernel has no BTF (`/sys/kernel/btf/vmlinux`)",
+            "use a kernel with CONFIG_DEBUG_INFO_BTF, and mount `/sys`",
+        )
+    };
+    check("BTF", true, answer)
+}
+
+fn tracefs() -> Check {
+    let answer = match hazards::tracefs() {
+        Ok(path) => Answer::Yes(format!("`{}`", path.display())),
+        Err(_) => no(
+            "tracefs is not mounted",
+            "run `mount -t tracefs nodev /sys/kernel/tracing` as root",
+        ),
+    };
+    check("tracefs", true, answer)
+}
+
+fn kprobes() -> Check {
+    let answer = if Path::new("/sys/bus/event_source/devices/kprobe/type").exists() {
+        Answer::Yes(String::new())
+    } else {
+        no(
+            "this kernel has no kprobes for perf events",
+            "use a kernel with CONFIG_KPROBES and CONFIG_KPROBE_EVENTS",
+        )
+    };
+    check("kprobes", true, answer)
+}
+
+fn kprobes_enabled() -> Check {
+    let answer = match fs::read_to_string("/sys/kernel/debug/kprobes/enabled") {
+        Ok(text) if text.trim() == "0" => no(
+            "kprobes are switched off",
+            "run `echo 1 > /sys/kernel/debug/kprobes/enabled` as root",
+        ),
+        Ok(_) => Answer::Yes(String::new()),
+        Err(_) => Answer::Unknown("debugfs is not mounted; kprobes are on by default".to_owned()),
+    };
+    check("kprobes enabled", true, answer)
+}
+
+fn realtime() -> Check {
+    let answer = match fs::read_to_string("/sys/kernel/realtime") {
+        Ok(text) if text.trim() == "1" => {
+            Answer::Yes("readers block on the writer's lock".to_owned())
+        }
+        Ok(_) | Err(_) => no(
+            "not a PREEMPT_RT kernel",
+            "nothing to do: readers spin, none block",
+        ),
+    };
+    check("PREEMPT_RT", false, answer)
+}
+
+fn kprobe_list() -> Check {
+    let answer = if Path::new("/sys/kernel/debug/kprobes/blacklist").exists() {
+        Answer::Yes(String::new())
+    } else {
+        no(
+            "debugfs is not mounted: blacklisted addresses show only when the kernel refuses them",
+            "run `mount -t debugfs nodev /sys/kernel/debug` as root",
+        )
+    };
+    check("kprobes blacklist", false, answer)
+}
+
+fn contention() -> Check {
+    let found =
+        hazards::tracefs().is_ok_and(|path| path.join("events/lock/contention_begin").exists());
+    let answer = if found {
+        Answer::Yes(String::new())
+    } else {
+        no(
+            "no tracepoint `lock:contention_begin`",
+            "kernels have it since 5.19; nothing depends on it yet",
+        )
+    };
+    check("contention tracepoints", false, answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_needed_no_is_a_failure() {
+        let failing = no("this kernel has no BTF", "use another");
+        assert_eq!(
+            check("BTF", true, failing.clone()).failure().as_deref(),
+            Some("this kernel has no BTF: use another")
+        );
+        assert_eq!(check("BTF", false, failing).failure(), None);
+        assert_eq!(
+            check("BTF", true, Answer::Yes(String::new())).failure(),
+            None
+        );
+        let unknown = Answer::Unknown("no debugfs".to_owned());
+        assert_eq!(check("BTF", true, unknown).failure(), None);
+    }
+}

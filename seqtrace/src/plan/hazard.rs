@@ -1,0 +1,71 @@
+//! Rules that leave a site out, each with its reason.
+
+use crate::{discover::catalog::Site, kernel::hazards::Hazards, plan::Skip};
+
+/// Functions that run for every event inside the probe itself. A probe in one of them would fire
+/// while another is being handled, and the kernel would drop it as a recursion.
+///
+/// `bpf_ktime_get_ns` reads the clock through `ktime_get_mono_fast_ns` (`kernel/bpf/helpers.c`);
+/// the stack walk asks `mod_find` and `bpf_ksym_find` for foreign text
+/// (`kernel/module/tree_lookup.c`, `kernel/bpf/core.c`); the clock itself goes through the
+/// clocksource's read function.
+const USED_BY_TRACER: [&str; 9] = [
+    "bpf_ksym_find",
+    "cyc2ns_read_begin",
+    "__cyc2ns_read",
+    "ktime_get_mono_fast_ns",
+    "ktime_get_raw_fast_ns",
+    "mod_find",
+    "native_sched_clock",
+    "pvclock_clocksource_read",
+    "pvclock_clocksource_read_nowd",
+];
+
+/// Why `site` must not be probed at `address`, or `None`.
+pub fn hazard(site: &Site, address: u64, hazards: &Hazards) -> Option<Skip> {
+    let stem = site.function.split('.').next().unwrap_or(&site.function);
+    if hazards.is_init(address) {
+        Some(Skip::InitText)
+    } else if USED_BY_TRACER.contains(&stem) {
+        Some(Skip::UsedByTracer)
+    } else if hazards.is_blacklisted(address) {
+        Some(Skip::Blacklisted)
+    } else if hazards.is_notrace(&site.function) {
+        Some(Skip::Notrace)
+    } else {
+        None
+    }
+}
+
+impl Skip {
+    /// The reason as a word of the output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Notrace => "notrace",
+            Self::Blacklisted => "blacklisted",
+            Self::InitText => "init_text",
+            Self::UsedByTracer => "used_by_tracer",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::site;
+
+    #[test]
+    fn each_hazard_has_its_reason() {
+        let hazards = Hazards {
+            traceable: Some(["d_lookup".to_owned(), "mod_find".to_owned()].into()),
+            blacklist: vec![0x2000..0x2010, 0x5000..0x5010],
+            init_text: Some(0x3000..0x4000),
+        };
+        let reason = |function, address| hazard(&site(function, 0), address, &hazards);
+        assert_eq!(reason("d_lookup", 0x1000), None);
+        assert_eq!(reason("d_lookup", 0x2008), Some(Skip::Blacklisted));
+        assert_eq!(reason("d_lookup", 0x3000), Some(Skip::InitText));
+        assert_eq!(reason("mod_find", 0x1000), Some(Skip::UsedByTracer));
+        assert_eq!(reason("getcwd", 0x1000), Some(Skip::Notrace));
+    }
+}

@@ -1,0 +1,83 @@
+//! The cases, in the order in which they run.
+
+use crate::{guest::Guest, numbers, refusal, shutdown, sites};
+
+/// How a case ended that did not panic.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It holds; with the numbers that it looked at.
+    Ok(String),
+    /// This kernel lacks what the case needs.
+    Skip {
+        /// First kernel series that has it. A skip on a newer kernel is a failure.
+        since: &'static str,
+        /// What is missing.
+        why: String,
+    },
+}
+
+/// A case: panics when it does not hold.
+pub type Case = fn(&Guest) -> Verdict;
+
+/// All cases by name. The last ones change the guest (CPUs, mounts) and stay last.
+pub const CASES: &[(&str, Case)] = &[
+    (
+        "every_site_is_accounted_for",
+        sites::every_site_is_accounted_for,
+    ),
+    (
+        "sites_ends_quietly_when_its_reader_does",
+        sites::sites_ends_quietly_when_its_reader_does,
+    ),
+    (
+        "doctor_finds_nothing_missing",
+        sites::doctor_finds_nothing_missing,
+    ),
+    (
+        "process_times_make_readers_wait",
+        numbers::process_times_make_readers_wait,
+    ),
+    (
+        "a_flamegraph_holds_the_time_of_its_table",
+        numbers::a_flamegraph_holds_the_time_of_its_table,
+    ),
+    (
+        "the_status_of_the_command_is_kept",
+        numbers::the_status_of_the_command_is_kept,
+    ),
+    ("the_end_leaves_no_probe", shutdown::the_end_leaves_no_probe),
+    (
+        "an_interrupt_while_attaching_leaves_no_probe",
+        shutdown::an_interrupt_while_attaching_leaves_no_probe,
+    ),
+    ("a_kill_leaves_no_probe", shutdown::a_kill_leaves_no_probe),
+    (
+        "a_second_tracer_is_refused",
+        shutdown::a_second_tracer_is_refused,
+    ),
+    (
+        "a_module_may_leave_while_it_is_probed",
+        shutdown::a_module_may_leave_while_it_is_probed,
+    ),
+    (
+        "a_command_that_does_not_exist_is_told",
+        refusal::a_command_that_does_not_exist_is_told,
+    ),
+    (
+        "a_user_without_privileges_is_told",
+        refusal::a_user_without_privileges_is_told,
+    ),
+    (
+        "hidden_addresses_are_told",
+        refusal::hidden_addresses_are_told,
+    ),
+    (
+        "kprobes_switched_off_are_told",
+        refusal::kprobes_switched_off_are_told,
+    ),
+    (
+        "an_undisturbed_reader_pays_nothing",
+        numbers::an_undisturbed_reader_pays_nothing,
+    ),
+    ("missing_tracefs_is_told", refusal::missing_tracefs_is_told),
+];

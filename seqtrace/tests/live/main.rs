@@ -1,0 +1,56 @@
+//! The third ring: the real binary on a real kernel, inside a guest.
+//!
+//! A program of its own (`harness = false`), because it runs as root in a guest that has no cargo.
+//! `cargo xtask test` builds it statically, boots each kernel and reads its lines:
+//! `live: <case> ok`, `live: <case> skip since <version>: <why>` or `live: <case> FAIL: <why>`.
+
+use std::{
+    panic,
+    process::ExitCode,
+    sync::{Arc, Mutex},
+};
+
+mod case;
+mod guest;
+mod numbers;
+mod refusal;
+mod seqtrace;
+mod shutdown;
+mod sites;
+
+use case::{CASES, Verdict};
+use guest::Guest;
+
+fn main() -> ExitCode {
+    if !guest::is_guest() {
+        eprintln!("live: these cases run in a guest: `cargo xtask test` boots one");
+        return ExitCode::from(2);
+    }
+    let only: Vec<String> = std::env::args().skip(1).collect();
+    let guest = Guest::read();
+    println!("live: kernel {} realtime={}", guest.release, guest.realtime);
+    let why = Arc::new(Mutex::new(String::new()));
+    let told = Arc::clone(&why);
+    panic::set_hook(Box::new(move |panic| {
+        *told.lock().expect("one thread") = panic.to_string();
+    }));
+    let mut failed = false;
+    for (name, case) in CASES {
+        if !only.is_empty() && !only.iter().any(|word| word == name) {
+            continue;
+        }
+        println!("live: {name} ...");
+        let verdict = panic::catch_unwind(panic::AssertUnwindSafe(|| case(&guest)));
+        match verdict {
+            Ok(Verdict::Ok(told)) => println!("live: {name} ok: {told}"),
+            Ok(Verdict::Skip { since, why }) => println!("live: {name} skip since {since}: {why}"),
+            Err(_) => {
+                failed = true;
+                let why = why.lock().expect("one thread").replace('\n', "\n  ");
+                println!("live: {name} FAIL: {why}");
+            }
+        }
+    }
+    println!("live: done");
+    ExitCode::from(u8::from(failed))
+}

@@ -1,0 +1,120 @@
+//! Numbers under load, and none without.
+
+use std::fs;
+
+use ::seqtrace::{aggregate::snapshot::Snapshot, discover::catalog::Role};
+
+use crate::{
+    case::Verdict,
+    guest::{Guest, Workload},
+    seqtrace,
+};
+
+/// Threads that exit while others read their process's times: `signal_struct.stats_lock`.
+pub fn process_times_make_readers_wait(guest: &Guest) -> Verdict {
+    let _workload = Workload::start("cputime");
+    let snapshot = seqtrace::stat(&["--duration", "10s"]);
+    let told = told(&snapshot);
+    let of = |name: &str| snapshot.seqcounts.iter().find(|row| row.seqcount == name);
+    if !guest.realtime {
+        let spins: u64 = ["signal_struct.stats_lock", "tk_core"]
+            .into_iter()
+            .filter_map(|name| of(name).map(|row| row.spins))
+            .sum();
+        assert!(spins > 0, "no spin: {told}");
+        let blocks: u64 = snapshot.seqcounts.iter().map(|row| row.blocks).sum();
+        assert_eq!(blocks, 0, "readers block only on PREEMPT_RT");
+        return Verdict::Ok(told);
+    }
+    let stats_lock = of("signal_struct.stats_lock").unwrap_or_else(|| panic!("no row: {told}"));
+    assert!(
+        stats_lock.blocks > 0 && stats_lock.total_ns > 0,
+        "no block: {told}"
+    );
+    assert!(stats_lock.fallbacks > 0, "no fallback: {told}");
+    let owners = snapshot
+        .rows
+        .iter()
+        .filter(|row| row.seqcount == stats_lock.seqcount && row.kind == Role::Block)
+        .flat_map(|row| &row.owners)
+        .filter(|owner| !owner.comm.is_empty() && owner.tgid > 0)
+        .count();
+    assert!(owners > 0, "no owner by name: {told}");
+    Verdict::Ok(told)
+}
+
+fn told(snapshot: &Snapshot) -> String {
+    let rows = snapshot.seqcounts.iter().map(|row| {
+        format!(
+            "{} blocks {} ({} slept) spins {} retries {} fallbacks {} in {} ns",
+            row.seqcount,
+            row.blocks,
+            row.slept,
+            row.spins,
+            row.retries,
+            row.fallbacks,
+            row.total_ns
+        )
+    });
+    rows.collect::<Vec<_>>().join("; ")
+}
+
+/// The weights of the folded stacks are the nanoseconds of the table, which the same run leaves.
+pub fn a_flamegraph_holds_the_time_of_its_table(guest: &Guest) -> Verdict {
+    let _workload = Workload::start("cputime");
+    seqtrace::run(&["flame", "--duration", "5s", "-o", "/tmp/f.svg"]).succeeded();
+    let picture = fs::read_to_string("/tmp/f.svg").expect("the file is written");
+    assert!(picture.contains("</svg>"), "the picture is cut off");
+    let run = seqtrace::run(&["flame", "--duration", "5s", "-f", "folded", "-o", "-"]).succeeded();
+    let weights: u64 = run
+        .stdout
+        .lines()
+        .map(|line| line.rsplit(' ').next().expect("a weight"))
+        .map(|weight| weight.parse::<u64>().expect("a number"))
+        .sum();
+    assert!(weights > 0, "no time lost:\n{}", run.stdout);
+    if guest.realtime {
+        assert!(
+            picture.contains("signal_struct.stats_lock"),
+            "the seqcount is no frame"
+        );
+        assert!(
+            run.stdout.contains("signal_struct.stats_lock"),
+            "{}",
+            run.stdout
+        );
+    }
+    Verdict::Ok(format!(
+        "{} stacks, {weights} ns",
+        run.stdout.lines().count()
+    ))
+}
+
+pub fn the_status_of_the_command_is_kept(_: &Guest) -> Verdict {
+    let run = seqtrace::run(&["stat", "--", "sh", "-c", "echo said; exit 7"]);
+    assert_eq!(run.status.code(), Some(7), "{}", run.stderr);
+    assert!(run.stdout.starts_with("said\n"), "{}", run.stdout);
+    Verdict::Ok("status 7".to_owned())
+}
+
+/// No probe of the default set lies on an address that a reader executes whom nobody disturbs.
+///
+/// With one CPU a writer can be met only where it was preempted inside, and nobody writes here but
+/// the timer interrupt, which runs to its end. So every hit would be an undisturbed reader's.
+pub fn an_undisturbed_reader_pays_nothing(_: &Guest) -> Verdict {
+    fs::write("/sys/devices/system/cpu/cpu1/online", "0").expect("the second CPU goes");
+    let document = seqtrace::run(&["stat", "--json", "--", "workload", "read"]).succeeded();
+    let (reads, json) = document
+        .stdout
+        .split_once('\n')
+        .expect("the workload tells its reads");
+    let snapshot: Snapshot = serde_json::from_str(json).expect("one JSON document");
+    fs::write("/sys/devices/system/cpu/cpu1/online", "1").expect("the second CPU comes back");
+    let hits: u64 = snapshot.rows.iter().map(|row| row.hits).sum();
+    assert_eq!(hits, 0, "after {reads}: {}", told(&snapshot));
+    assert!(snapshot.coverage.probed > 100, "{:?}", snapshot.coverage);
+    Verdict::Ok(format!(
+        "{reads}; 0 hits on {} probed sites",
+        snapshot.coverage.probed
+    ))
+}

@@ -1,0 +1,56 @@
+//! Bad input and bad luck: one clear line, status 1, nothing attached.
+
+use std::{fs, process::Command};
+
+use crate::{
+    case::Verdict,
+    guest::{self, Guest},
+    seqtrace,
+};
+
+fn told() -> Verdict {
+    assert_eq!(guest::probes(), 0, "nothing stays attached");
+    Verdict::Ok(String::new())
+}
+
+pub fn a_command_that_does_not_exist_is_told(_: &Guest) -> Verdict {
+    seqtrace::run(&["stat", "--", "no-such-command"]).failed_with("no-such-command");
+    told()
+}
+
+pub fn a_user_without_privileges_is_told(_: &Guest) -> Verdict {
+    for words in [&["stat"][..], &["sites"], &["top"]] {
+        seqtrace::run_as_nobody(words).failed_with("run seqtrace as root");
+    }
+    told()
+}
+
+pub fn hidden_addresses_are_told(_: &Guest) -> Verdict {
+    let path = "/proc/sys/kernel/kptr_restrict";
+    let before = fs::read_to_string(path).expect("the setting");
+    fs::write(path, "2").expect("addresses are hidden");
+    let run = seqtrace::run(&["sites"]);
+    fs::write(path, before).expect("addresses are shown again");
+    run.failed_with("kptr_restrict");
+    told()
+}
+
+pub fn kprobes_switched_off_are_told(_: &Guest) -> Verdict {
+    let path = "/sys/kernel/debug/kprobes/enabled";
+    fs::write(path, "0").expect("kprobes are switched off");
+    let run = seqtrace::run(&["stat", "--duration", "1s"]);
+    fs::write(path, "1").expect("kprobes are switched on again");
+    run.failed_with("kprobes are switched off");
+    told()
+}
+
+pub fn missing_tracefs_is_told(_: &Guest) -> Verdict {
+    let unmount = |path: &str| Command::new("umount").arg(path).status();
+    // debugfs brings its own tracefs along.
+    let _ = unmount("/sys/kernel/debug/tracing");
+    let status = unmount("/sys/kernel/tracing").expect("umount starts");
+    assert!(status.success(), "tracefs was mounted");
+    let _ = unmount("/sys/kernel/debug");
+    seqtrace::run(&["sites"]).failed_with("mount -t tracefs");
+    Verdict::Ok(String::new())
+}

@@ -1,0 +1,90 @@
+//! What is found and what would be probed.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+};
+
+use serde_json::Value;
+
+use crate::{
+    case::Verdict,
+    guest::{self, Guest},
+    seqtrace,
+};
+
+/// Least numbers of cold addresses in the vmlinux of a kernel series: blocks, spins, retries and
+/// fallbacks together. A newer package may have a few more or fewer sites than the ones measured,
+/// hence the margin of the last two; lock calls of 6.12-rt are exact.
+fn least(series: &str, realtime: bool) -> (u64, u64, u64) {
+    match (series, realtime) {
+        ("6.12", true) => (77, 100, 25),
+        ("6.12", false) => (0, 105, 27),
+        ("6.1", true) => (60, 85, 25),
+        ("6.1", false) => (0, 85, 25),
+        (_, true) => (80, 110, 28),
+        (_, false) => (0, 110, 28),
+    }
+}
+
+pub fn every_site_is_accounted_for(guest: &Guest) -> Verdict {
+    let document = seqtrace::sites();
+    let coverage = &document["coverage"];
+    let number = |value: &Value| value.as_u64().expect("a number");
+    assert_eq!(
+        number(&coverage["sites"]),
+        number(&coverage["probed"]) + number(&coverage["skipped"]) + number(&coverage["refused"]),
+    );
+    let vmlinux = &document["images"][0];
+    assert_eq!(vmlinux["image"], "vmlinux");
+    let kind = |name: &str| vmlinux["kinds"][name].as_u64().unwrap_or(0);
+    let (blocks, spins) = (kind("block"), kind("spin"));
+    let retries = kind("retry") + kind("fallback");
+    let least = least(&guest.series(), guest.realtime);
+    assert!(
+        blocks >= least.0 && spins >= least.1 && retries >= least.2,
+        "{blocks} blocks, {spins} spins, {retries} retries; expected at least {least:?}"
+    );
+    if !guest.realtime {
+        assert_eq!(blocks, 0, "readers block only on PREEMPT_RT");
+    }
+    assert!(number(&document["costs"]["discover_ns"]) > 0);
+    assert!(number(&document["costs"]["peak_rss_bytes"]) > 0);
+    assert_eq!(guest::probes(), 0, "listing the sites attaches nothing");
+    Verdict::Ok(format!(
+        "{blocks} blocks, {spins} spins, {retries} retries in vmlinux; coverage {coverage}; costs {}",
+        document["costs"]
+    ))
+}
+
+pub fn sites_ends_quietly_when_its_reader_does(_: &Guest) -> Verdict {
+    let mut child = seqtrace::start(&mut seqtrace::command(&["sites"]));
+    let mut first = String::new();
+    // The pipe is closed when the reader is dropped, as by `| head -n 1`.
+    BufReader::new(child.stdout.take().expect("stdout is caught"))
+        .read_line(&mut first)
+        .expect("a first line");
+    child.stdout = Some(empty_output());
+    let run = seqtrace::finish(child);
+    assert!(!first.is_empty());
+    assert_eq!(run.stderr, "");
+    assert!(run.status.success(), "{}", run.status);
+    Verdict::Ok(first.trim().to_owned())
+}
+
+/// Standard output of a program that prints nothing.
+fn empty_output() -> std::process::ChildStdout {
+    std::process::Command::new("true")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("`true` starts")
+        .stdout
+        .take()
+        .expect("stdout is caught")
+}
+
+pub fn doctor_finds_nothing_missing(_: &Guest) -> Verdict {
+    let run = seqtrace::run(&["doctor"]).succeeded();
+    assert!(!run.stdout.contains("MISSING"), "{}", run.stdout);
+    Verdict::Ok(format!("{} lines", run.stdout.lines().count()))
+}

@@ -1,0 +1,92 @@
+//! `cargo xtask lint`: everything about the sources that can be checked without running them.
+
+use std::{env, process::Command};
+
+use anyhow::Result;
+
+use crate::{cache, progress, tally::Tally, tool};
+
+/// A tool from crates.io, pinned.
+struct CrateTool {
+    package: &'static str,
+    program: &'static str,
+    version: &'static str,
+}
+
+const DENY: CrateTool = CrateTool {
+    package: "cargo-deny",
+    program: "cargo-deny",
+    version: "0.20.2",
+};
+const TYPOS: CrateTool = CrateTool {
+    package: "typos-cli",
+    program: "typos",
+    version: "1.52.0",
+};
+
+/// Checks format, lints, spelling, licences and sources of dependencies.
+///
+/// # Errors
+///
+/// When a tool cannot be installed; what a tool finds is in the tally.
+pub(crate) fn lint() -> Result<Tally> {
+    let mut tally = Tally::default();
+    let mut check = |name: &str, command: &mut Command| {
+        progress::step("Checking", name);
+        let passed = tool::run(command.current_dir(tool::workspace()));
+        if let Err(error) = &passed {
+            progress::failure(error);
+        }
+        tally.add(Tally::of(passed.is_ok()));
+    };
+    check("format", cargo().args(["fmt", "--all", "--check"]));
+    let clippy = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    check("lints", cargo().args(clippy));
+    check("spelling", &mut Command::new(install(&TYPOS)?));
+    // Advisories need the advisory database, which is not on crates.io.
+    let deny = ["--locked", "check", "bans", "licenses", "sources"];
+    check("dependencies", Command::new(install(&DENY)?).args(deny));
+    Ok(tally)
+}
+
+fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// The path of a tool in the cache, built first if it is not there.
+fn install(tool: &CrateTool) -> Result<std::path::PathBuf> {
+    let CrateTool {
+        package,
+        program,
+        version,
+    } = tool;
+    let root = cache::directory()?
+        .join("tools")
+        .join(format!("{package}-{version}"));
+    let path = root.join("bin").join(program);
+    if !path.is_file() {
+        progress::step("Installing", format_args!("{package} {version}"));
+        tool::run(
+            cargo()
+                .args([
+                    "install",
+                    "--quiet",
+                    "--locked",
+                    package,
+                    "--version",
+                    version,
+                    "--root",
+                ])
+                .arg(&root),
+        )?;
+    }
+    Ok(path)
+}

@@ -1,0 +1,189 @@
+//! The third ring: boots a kernel and reads the lines of the live tests.
+
+use std::{
+    env, fs,
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::{progress, static_build, tally::Tally, tool};
+
+/// Seconds from power-on after which a guest with all cases is ended.
+const DEADLINE_S: &str = "1500";
+
+/// Where the guest sees the live tests.
+const SHARE: &str = "target/live";
+
+/// Builds the live tests statically and puts them where guests see them.
+///
+/// # Errors
+///
+/// When they do not build.
+pub(crate) fn build() -> Result<PathBuf> {
+    let share = tool::workspace().join(SHARE);
+    fs::create_dir_all(share.join("out")).context("failed to create the shared folder")?;
+    let built = static_build::test("seqtrace", "live")?;
+    fs::copy(&built, share.join("live")).context("failed to copy the live tests")?;
+    Ok(share)
+}
+
+/// Runs the live cases on `kernel`: all of them, or those named in `only`.
+///
+/// # Errors
+///
+/// When the guest cannot be started. A guest that dies or hangs is a failed test.
+pub(crate) fn run(share: &PathBuf, kernel: &str, only: &[String]) -> Result<Tally> {
+    let mut guest = Command::new(env::current_exe().context("failed to find the xtask")?)
+        .args(["vm", "--kernel", kernel, "--timeout", DEADLINE_S])
+        .args(["--append", "seqtrace.guest", "--share"])
+        .arg(share)
+        .args(["--", "/share/live"])
+        .args(only)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("failed to start a guest")?;
+    let mut report = Report::default();
+    for line in BufReader::new(guest.stdout.take().expect("it is piped")).lines() {
+        let line = line.context("failed to read the guest's output")?;
+        progress::line(format_args!("{kernel}: {line}"));
+        report.read(&line)?;
+    }
+    let status = guest.wait().context("failed to wait for the guest")?;
+    Ok(report.close(status.success()))
+}
+
+/// What the lines of a guest have told so far.
+#[derive(Debug, Default)]
+struct Report {
+    tally: Tally,
+    release: String,
+    done: bool,
+}
+
+impl Report {
+    /// Reads a line of the live tests; others are passed over.
+    fn read(&mut self, line: &str) -> Result<()> {
+        let Some(words) = line.strip_prefix("live: ") else {
+            return Ok(());
+        };
+        let (name, rest) = words.split_once(' ').unwrap_or((words, ""));
+        match rest.split([' ', ':']).next().unwrap_or_default() {
+            "ok" => self.tally.passed += 1,
+            "FAIL" => self.tally.failed += 1,
+            "skip" => {
+                let since = rest.split_once("since ").map_or("", |(_, since)| since);
+                let since = since.split(':').next().unwrap_or_default();
+                if older(&self.release, since)? {
+                    self.tally.skipped += 1;
+                } else {
+                    progress::line(format_args!(
+                        "{name} was skipped on {}, which is not older than {since}",
+                        self.release
+                    ));
+                    self.tally.failed += 1;
+                }
+            }
+            _ if name == "kernel" => rest
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+                .clone_into(&mut self.release),
+            _ if name == "done" => self.done = true,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The tally at the guest's end: one that ended before its last line, or badly with no failed
+    /// case, is one more failure.
+    fn close(self, succeeded: bool) -> Tally {
+        let Self {
+            mut tally,
+            release: _,
+            done,
+        } = self;
+        if !done || (!succeeded && tally.failed == 0) {
+            tally.failed += 1;
+        }
+        tally
+    }
+}
+
+/// Whether the kernel release `a` is of an older series than `b`: `6.1.0-50-rt` than `6.7`.
+fn older(a: &str, b: &str) -> Result<bool> {
+    let series = |text: &str| -> Result<(u32, u32)> {
+        let mut numbers = text.split(|c: char| !c.is_ascii_digit());
+        let mut next = || numbers.next().and_then(|number| number.parse().ok());
+        match (next(), next()) {
+            (Some(major), Some(minor)) => Ok((major, minor)),
+            _ => bail!("`{text}` is no kernel version"),
+        }
+    };
+    ensure!(
+        !b.is_empty(),
+        "a skip must say since which kernel the feature is there"
+    );
+    Ok(series(a)? < series(b)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &[&str]) -> Report {
+        let mut report = Report::default();
+        for line in lines {
+            report.read(line).unwrap();
+        }
+        report
+    }
+
+    #[test]
+    fn lines_are_counted_and_a_skip_on_a_newer_kernel_fails() {
+        let report = read(&[
+            "live: kernel 6.12.107-rt realtime=true",
+            "live: a_case ...",
+            "live: a_case ok: 3 blocks",
+            "other output",
+            "live: b_case FAIL: no block",
+            "live: c_case skip since 6.13: no such feature",
+            "live: d_case skip since 6.12: no such feature",
+            "live: done",
+        ]);
+        assert_eq!(
+            report.close(false),
+            Tally {
+                passed: 1,
+                failed: 2,
+                skipped: 1
+            }
+        );
+    }
+
+    #[test]
+    fn a_guest_that_ends_early_is_a_failure() {
+        let lines = [
+            "live: kernel 6.1.0-50-rt realtime=true",
+            "live: a_case ok: ",
+        ];
+        assert_eq!(
+            read(&lines).close(true),
+            Tally {
+                passed: 1,
+                failed: 1,
+                skipped: 0
+            }
+        );
+    }
+
+    #[test]
+    fn a_series_is_compared_by_number() {
+        assert!(older("6.1.0-50-rt", "6.12").unwrap());
+        assert!(!older("6.12.1", "6.7").unwrap());
+        assert!(older("nonsense", "6.7").is_err());
+    }
+}

@@ -1,0 +1,93 @@
+//! `cargo xtask test`: all rings, and a closing line that leaves nothing out.
+
+use std::{
+    env,
+    io::{BufRead as _, BufReader},
+    process::{Command, ExitCode, Stdio},
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{lint, live, object, progress, tally::Tally, tool};
+
+/// Kernels that the live tests run on.
+const KERNELS: [&str; 3] = ["6.12-rt", "6.12", "6.1-rt"];
+
+/// Formats, lints, the eBPF object, unit and command-line tests, and live tests on three kernels
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Only the live tests
+    #[arg(long)]
+    live: bool,
+    /// Only the live tests of this kernel
+    #[arg(long, value_name = "NAME")]
+    kernel: Vec<String>,
+    /// Only the live cases of these names
+    #[arg(last = true, value_name = "CASE")]
+    cases: Vec<String>,
+}
+
+/// Runs the tests; prints the tally as the last line of standard output.
+///
+/// # Errors
+///
+/// When something could not be built or started. A test that fails is in the tally and the status.
+pub(crate) fn test(args: &Args) -> Result<ExitCode> {
+    let mut tally = Tally::default();
+    if !args.live && args.kernel.is_empty() && args.cases.is_empty() {
+        tally.add(lint::lint()?);
+        tally.add(object());
+        tally.add(rings_one_and_two()?);
+    }
+    let share = live::build()?;
+    let kernels: Vec<&str> = match &args.kernel[..] {
+        [] => KERNELS.to_vec(),
+        chosen => chosen.iter().map(String::as_str).collect(),
+    };
+    for kernel in kernels {
+        progress::step("Testing", format_args!("live on {kernel}"));
+        tally.add(live::run(&share, kernel, &args.cases)?);
+    }
+    #[expect(clippy::print_stdout, reason = "the result of the task")]
+    {
+        println!("{tally}");
+    }
+    Ok(ExitCode::from(u8::from(tally.failed > 0)))
+}
+
+/// The committed eBPF object is what the sources build, and its own lints are clean.
+fn object() -> Tally {
+    let mut tally = Tally::default();
+    for check in [object::check, object::clippy] {
+        let result = check();
+        if let Err(error) = &result {
+            progress::failure(error);
+        }
+        tally.add(Tally::of(result.is_ok()));
+    }
+    tally
+}
+
+/// `cargo test`, its results added up.
+fn rings_one_and_two() -> Result<Tally> {
+    progress::step("Testing", "without a kernel");
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["test", "--workspace", "--locked", "--no-fail-fast"])
+        .current_dir(tool::workspace())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("failed to run `cargo test`")?;
+    let mut tally = Tally::default();
+    for line in BufReader::new(cargo.stdout.take().expect("it is piped")).lines() {
+        let line = line.context("failed to read the output of `cargo test`")?;
+        tally.add(Tally::of_cargo(&line).unwrap_or_default());
+        progress::line(&line);
+    }
+    let status = cargo.wait().context("failed to wait for `cargo test`")?;
+    if !status.success() && tally.failed == 0 {
+        // It did not build.
+        tally.failed += 1;
+    }
+    Ok(tally)
+}
