@@ -66,7 +66,7 @@ impl Repository {
             "Updating",
             format_args!("package lists of {}", suites.join(", ")),
         );
-        tool::run(repository.apt("apt-get").args(["--quiet=2", "update"])).context(
+        tool::run(repository.apt("apt-get").args(["--quiet=2", "--error-on=any", "update"])).context(
             "failed to fetch or verify Debian's package lists (an old `debian-archive-keyring` does \
              not know the keys of newer suites)",
         )?;
