@@ -1,6 +1,7 @@
 //! Developer tasks: `cargo xtask help` lists them.
 
 mod cache;
+mod debian;
 mod demo;
 mod lint;
 mod live;

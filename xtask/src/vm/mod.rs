@@ -5,7 +5,6 @@ mod accelerator;
 mod boot;
 mod cache;
 mod console;
-mod control;
 mod cpio;
 mod ending;
 mod events;
@@ -16,8 +15,6 @@ mod list;
 mod module_tree;
 mod programs;
 mod qemu;
-mod repository;
-mod sources;
 mod terminal;
 
 use std::{

@@ -138,6 +138,24 @@ impl Repository {
         Ok(found)
     }
 
+    /// The newest version of `package` that `wanted` takes; `None` when there is none.
+    ///
+    /// # Errors
+    /// When apt fails.
+    pub(crate) fn newest(
+        &self,
+        package: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Option<Package>> {
+        let text = tool::text(self.apt("apt-cache").args(["madison", package]))?;
+        Ok(madison(&text)
+            .find(|version| wanted(version))
+            .map(|version| Package {
+                name: package.to_owned(),
+                version: version.to_owned(),
+            }))
+    }
+
     /// Downloads and verifies package files into `folder`.
     pub(crate) fn download(&self, packages: &[Package], folder: &Path) -> Result<()> {
         let mut command = self.apt("apt-get");
@@ -176,9 +194,23 @@ fn kernel_parts(package: &Paragraph) -> Vec<Package> {
         .collect()
 }
 
+/// The versions in the output of `apt-cache madison`, the newest first.
+fn madison(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter_map(|line| line.split('|').nth(1).map(str::trim))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_come_from_the_second_column() {
+        let text = " rust-src | 1.95.1+dfsg1-1 | mirror sid/main amd64 Packages\n \
+                    rust-src | 1.95.0+dfsg1-2~bpo13+1 | mirror x/main amd64 Packages";
+        let versions: Vec<_> = madison(text).collect();
+        assert_eq!(versions, ["1.95.1+dfsg1-1", "1.95.0+dfsg1-2~bpo13+1"]);
+    }
 
     #[test]
     fn parts_of_a_split_kernel_are_all_found() {
