@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 
 use super::{
     catalog::Role,
-    evidence::{Evidence, Lock},
+    evidence::{Evidence, Lock, LockCall},
     graph::BlockIndex,
     rules::{Check, Confirmed, Spin, Study, Wait},
     value::{Address, ValueId},
@@ -130,16 +130,22 @@ fn block(study: &Study, wait: &Wait<'_>, words: Vec<ValueId>) -> ColdAddress {
 
 fn pause(spin: &Spin<'_>, words: Vec<ValueId>) -> ColdAddress {
     let Spin { test, pause } = spin;
-    // The register still holds the value if nothing between the test and here wrote it.
-    let kept = test
+    // The tested register still holds the value if nothing between the test and here wrote it;
+    // else another may hold a copy.
+    let holds = |&(number, value): &(u8, ValueId)| pause.registers[usize::from(number)] == value;
+    let copies = (0..)
+        .zip(&pause.registers)
+        .find(|(_, value)| test.words.contains(value));
+    let sequence_register = test
         .register
-        .filter(|&(number, value)| pause.registers[usize::from(number)] == value);
+        .filter(holds)
+        .or(copies.map(|(number, &value)| (number, value)));
     ColdAddress {
         at: pause.at,
         role: Role::Spin,
         words,
         block: None,
-        sequence_register: kept.map(|(number, _)| number),
+        sequence_register: sequence_register.map(|(number, _)| number),
         takes_own_lock: false,
     }
 }
@@ -175,9 +181,15 @@ fn falls_back(study: &Study, words: &[ValueId], start: BlockIndex) -> bool {
     let near = evidence.near(start, FALLBACK_STEPS, |block| {
         block == start || !reads(block)
     });
-    let mut takes = evidence
-        .locks
-        .iter()
-        .filter(|call| call.function.takes && is_own(call.lock));
-    takes.any(|call| near.contains(&call.block))
+    // Who takes the lock and makes the sequence odd is a writer.
+    let writes = |call: &LockCall| {
+        let soon = evidence.near(call.block, 1, |_| true);
+        evidence.writes.iter().any(|write| {
+            let is_behind = write.block != call.block || write.at > call.at;
+            is_behind && soon.contains(&write.block) && sequences.contains(&write.address)
+        })
+    };
+    evidence.locks.iter().any(|call| {
+        call.function.takes && near.contains(&call.block) && is_own(call.lock) && !writes(call)
+    })
 }

@@ -6,7 +6,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{
-    btf::{Btf, Kind, TypeId},
+    btf::{Btf, Kind, PlacedSeqcount, TypeId},
     catalog::{Name, Seqcount},
     evidence::Evidence,
     function::Function,
@@ -26,6 +26,9 @@ pub(super) enum Identity {
     Other,
     /// A word at this displacement from a pointer of unknown type.
     Displacement(i64),
+    /// A word at this distance from a member of a structure; of which type, where it is known,
+    /// else of one by which objects are strung together.
+    FromMember(Option<TypeId>, i64),
 }
 
 /// Where the kernel keeps what the types do not tell.
@@ -102,59 +105,103 @@ impl<'a> Typing<'a> {
             return global.unwrap_or(Identity::Global(displacement as u64));
         }
         if self.is_per_cpu(base) {
-            let Some((of, offset)) = self.variable(displacement as u64) else {
-                return Identity::Displacement(displacement);
-            };
-            return self.identify_in(of, offset);
+            let variable = self.per_cpu(displacement as u64);
+            return variable.unwrap_or(Identity::Displacement(displacement));
         }
         match self.target(base) {
             Some((of, offset)) => self.identify_in(of, offset.wrapping_add(displacement)),
+            None if self.is_list_walk(base) => Identity::FromMember(None, displacement),
             None => Identity::Displacement(displacement),
         }
     }
 
     /// A global variable whose type is known.
     fn global(&self, address: u64) -> Option<Identity> {
-        let btf = self.btf?;
         let (of, offset) = self.variable(address)?;
-        let place = btf.place_at(of, offset)?;
-        let Some(seqcount) = place.seqcount.filter(|seqcount| seqcount.offset == 0) else {
-            return Some(Identity::Other);
+        let seqcount = match self.seqcount_at(of, offset)? {
+            Ok(seqcount) => seqcount,
+            Err(identity) => return Some(identity),
         };
         let (symbol, _) = self.image.symbol_at(address)?;
-        let dot = if seqcount.path.is_empty() || offset == 0 {
-            ""
-        } else {
-            "."
-        };
         let path = if offset == 0 { "" } else { &seqcount.path };
+        let dot = if path.is_empty() { "" } else { "." };
         let name = Name::Global(format!("{}{dot}{path}", symbol.name));
-        Some(Identity::Seqcount(Seqcount {
-            name,
-            lockname: Some(seqcount.lockname),
-        }))
+        let lockname = Some(seqcount.lockname);
+        Some(Identity::Seqcount(Seqcount { name, lockname }))
+    }
+
+    /// A per-CPU variable: by its own name if it is a seqcount, else as a member of its type.
+    fn per_cpu(&self, address: u64) -> Option<Identity> {
+        let (of, offset) = self.variable(address)?;
+        let identity = self.identify_in(of, offset);
+        let Identity::Seqcount(Seqcount {
+            name: Name::Unknown,
+            lockname,
+        }) = identity
+        else {
+            return Some(identity);
+        };
+        let (symbol, _) = self.image.symbol_at(address)?;
+        let name = Name::Global(symbol.name.to_owned());
+        Some(Identity::Seqcount(Seqcount { name, lockname }))
     }
 
     /// The word at an offset of an object.
     fn identify_in(&self, of: TypeId, offset: i64) -> Identity {
-        let Some(btf) = self.btf else {
-            return Identity::Displacement(offset);
-        };
-        let Some(place) = btf.place_at(of, offset) else {
+        let (of, offset) = self.container(of, offset);
+        let seqcount = match self.seqcount_at(of, offset) {
+            Some(Ok(seqcount)) => seqcount,
+            Some(Err(identity)) => return identity,
             // Outside of the object: the pointer is to a member of something larger.
-            return Identity::Displacement(offset);
+            None => return Identity::FromMember(Some(of), offset),
         };
-        let Some(seqcount) = place.seqcount.filter(|seqcount| seqcount.offset == 0) else {
-            return Identity::Other;
-        };
-        let lockname = Some(seqcount.lockname);
-        let owner = btf.name(btf.resolve(of));
+        let owner = self.btf.map_or("", |btf| btf.name(btf.resolve(of)));
         let name = if seqcount.path.is_empty() || owner.is_empty() {
             Name::Unknown
         } else {
             Name::Member(format!("{owner}.{}", seqcount.path))
         };
-        Identity::Seqcount(Seqcount { name, lockname })
+        Identity::Seqcount(Seqcount {
+            name,
+            lockname: Some(seqcount.lockname),
+        })
+    }
+
+    /// The seqcount whose sequence is at an offset of an object, or what else is there; `None`
+    /// when the types do not tell.
+    fn seqcount_at(&self, of: TypeId, offset: i64) -> Option<Result<PlacedSeqcount, Identity>> {
+        let place = self.btf?.place_at(of, offset)?;
+        let seqcount = place.seqcount.filter(|seqcount| seqcount.offset == 0);
+        Some(seqcount.ok_or(Identity::Other))
+    }
+
+    /// The object around a place in front of an object: `container_of` leads to the one structure
+    /// that has a member of the type.
+    fn container(&self, of: TypeId, offset: i64) -> Target {
+        let (mut of, mut offset) = (of, offset);
+        while offset < 0
+            && let Some((outer, at)) = self.btf.and_then(|btf| btf.container_of(of))
+            && at > 0
+        {
+            of = outer;
+            offset = offset.wrapping_add(at as i64);
+        }
+        (of, offset)
+    }
+
+    /// Whether the value goes from object to object by the pointer that it points to.
+    fn is_list_walk(&self, base: ValueId) -> bool {
+        let next = Address {
+            base,
+            displacement: 0,
+        };
+        self.values.inputs(base).iter().any(|&input| {
+            self.values.get(input)
+                == Value::Load {
+                    address: next,
+                    bytes: 8,
+                }
+        })
     }
 
     /// Type of the variable that an address lies in, and the distance from its start.
@@ -180,7 +227,7 @@ impl<'a> Typing<'a> {
             return known;
         }
         self.targets.insert(id, None);
-        let target = self.find_target(id);
+        let target = self.find_target(id).or_else(|| self.stored(id));
         self.targets.insert(id, target);
         target
     }
@@ -247,6 +294,24 @@ impl<'a> Typing<'a> {
             let (of, offset) = self.target(base)?;
             (of, offset.wrapping_add(displacement))
         };
+        self.pointer_at(of, offset)
+    }
+
+    /// A value is what the places are for that it is stored in.
+    fn stored(&mut self, id: ValueId) -> Option<Target> {
+        let evidence = self.evidence;
+        let stores = evidence.stores.iter().filter(|(value, _)| *value == id);
+        let mut targets = stores.filter_map(|&(_, Address { base, displacement })| {
+            let (of, offset) = self.target(base)?;
+            self.pointer_at(of, offset.wrapping_add(displacement))
+        });
+        let first = targets.next()?;
+        targets.all(|target| target == first).then_some(first)
+    }
+
+    /// What the pointer at an offset of an object points to.
+    fn pointer_at(&self, of: TypeId, offset: i64) -> Option<Target> {
+        let (of, offset) = self.container(of, offset);
         let place = self.btf?.place_at(of, offset)?;
         if place.rest == 0 {
             self.pointee(place.leaf)

@@ -31,7 +31,7 @@ const LARGEST_VARIABLE_BYTES: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Labels<'a> {
     image: &'a Image,
-    members: Vec<SeqcountMember>,
+    btf: Option<&'a Btf>,
     /// Constant addresses of locks that are taken somewhere in the image.
     locked: FxHashSet<u64>,
     /// LOCKNAMEs that fit the lock functions which readers of a global call.
@@ -41,7 +41,7 @@ pub(super) struct Labels<'a> {
 impl<'a> Labels<'a> {
     pub(super) fn new<'s>(
         image: &'a Image,
-        btf: Option<&Btf>,
+        btf: Option<&'a Btf>,
         locked: FxHashSet<u64>,
         studies: impl Iterator<Item = &'s Study>,
     ) -> Self {
@@ -55,10 +55,9 @@ impl<'a> Labels<'a> {
                 }
             }
         }
-        let members = btf.map_or_else(Vec::new, Btf::seqcount_members);
         Self {
             image,
-            members,
+            btf,
             locked,
             waited,
         }
@@ -97,7 +96,23 @@ impl<'a> Labels<'a> {
                 name: self.global(*address),
                 lockname: self.global_lockname(*address, allowed),
             },
-            Some(Identity::Displacement(displacement)) => self.member(*displacement, allowed),
+            Some(Identity::Displacement(displacement)) => {
+                let at =
+                    |member: &&SeqcountMember| i64::try_from(member.offset) == Ok(*displacement);
+                let members = self.btf.into_iter().flat_map(Btf::seqcount_members);
+                // Nearly every structure could begin with a seqcount that stands for itself.
+                let found = members
+                    .filter(at)
+                    .filter(|member| member.offset != 0)
+                    .cloned();
+                one_member(found.collect(), allowed)
+            }
+            Some(Identity::FromMember(of, distance)) => {
+                let found = self
+                    .btf
+                    .map_or_else(Vec::new, |btf| btf.seqcounts_from(*of, *distance));
+                one_member(found, allowed)
+            }
             Some(Identity::Other) | None => Seqcount {
                 name: Name::Unknown,
                 lockname: None,
@@ -149,34 +164,30 @@ impl<'a> Labels<'a> {
             _ => None,
         }
     }
+}
 
-    fn member(&self, displacement: i64, allowed: &[Lockname]) -> Seqcount {
-        let fits = |member: &&SeqcountMember| {
-            i64::try_from(member.offset) == Ok(displacement)
-                && (allowed.is_empty() || allowed.contains(&member.lockname))
+/// The seqcount that is one of these members, as far as its LOCKNAME is allowed.
+fn one_member(mut found: Vec<SeqcountMember>, allowed: &[Lockname]) -> Seqcount {
+    found.retain(|member| allowed.is_empty() || allowed.contains(&member.lockname));
+    if found.is_empty() {
+        let lockname = if let [only] = allowed {
+            Some(*only)
+        } else {
+            None
         };
-        let found: Vec<&SeqcountMember> = self.members.iter().filter(fits).collect();
-        // Nearly every structure could begin with a seqcount that stands for itself.
-        if found.is_empty() || displacement == 0 {
-            let lockname = if let [only] = allowed {
-                Some(*only)
-            } else {
-                None
-            };
-            return Seqcount {
-                name: Name::Unknown,
-                lockname,
-            };
-        }
-        let lockname = agreed(found.iter().map(|member| Some(member.lockname)));
-        let mut names: Vec<String> = found.iter().map(|member| member.name.clone()).collect();
-        names.dedup();
-        let name = match &names[..] {
-            [only] => Name::Member(only.clone()),
-            _ => one_of(names),
+        return Seqcount {
+            name: Name::Unknown,
+            lockname,
         };
-        Seqcount { name, lockname }
     }
+    let lockname = agreed(found.iter().map(|member| Some(member.lockname)));
+    let mut names: Vec<String> = found.into_iter().map(|member| member.name).collect();
+    names.dedup();
+    let name = match &names[..] {
+        [only] => Name::Member(only.clone()),
+        _ => one_of(names),
+    };
+    Seqcount { name, lockname }
 }
 
 /// The names a name may stand for.

@@ -13,6 +13,7 @@ pub mod btf;
 mod callee;
 pub mod catalog;
 mod cold;
+mod collect;
 mod evidence;
 mod fixpoint;
 mod function;

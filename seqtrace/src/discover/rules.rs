@@ -133,7 +133,12 @@ impl Study {
             .into_iter()
             .filter_map(|word| match self.identities.get(&word) {
                 Some(Identity::Global(address)) => Some(*address),
-                Some(Identity::Seqcount(_) | Identity::Other | Identity::Displacement(_))
+                Some(
+                    Identity::Seqcount(_)
+                    | Identity::Other
+                    | Identity::Displacement(_)
+                    | Identity::FromMember(..),
+                )
                 | None => None,
             })
     }
@@ -152,7 +157,7 @@ impl Study {
             .filter(|(_, identity)| match identity {
                 Identity::Seqcount(_) => true,
                 Identity::Global(address) => confirmed.contains(address),
-                Identity::Other | Identity::Displacement(_) => false,
+                Identity::Other | Identity::Displacement(_) | Identity::FromMember(..) => false,
             });
         known
             .map(|(&word, _)| word)
@@ -221,7 +226,9 @@ impl Study {
                 seqcount.name != Name::Member(COMPARED_BY_WRITERS.to_owned())
             }
             Some(Identity::Global(_)) => true,
-            Some(Identity::Other | Identity::Displacement(_)) | None => false,
+            Some(Identity::Other | Identity::Displacement(_) | Identity::FromMember(..)) | None => {
+                false
+            }
         }
     }
 

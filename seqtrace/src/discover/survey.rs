@@ -68,8 +68,8 @@ pub(super) struct Survey {
 
 impl<'a> Surveyor<'a> {
     pub(super) fn new(image: &'a Image, btf: Option<&Btf>, callees: &'a Callees<'a>) -> Self {
-        let members = btf.map_or_else(Vec::new, Btf::seqcount_members);
-        let displacements = members.into_iter().map(|member| member.offset).collect();
+        let members = btf.into_iter().flat_map(Btf::seqcount_members);
+        let displacements = members.map(|member| member.offset).collect();
         Self {
             image,
             callees,

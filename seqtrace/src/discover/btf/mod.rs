@@ -6,6 +6,7 @@
 //! "no name". Format: `Documentation/bpf/btf.rst`, `include/uapi/linux/btf.h`. Big-endian BTF is
 //! refused.
 
+mod container;
 #[cfg(test)]
 pub(crate) mod encode;
 mod member;
@@ -17,14 +18,17 @@ mod seqcount;
 mod tests;
 mod walk;
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
+use self::{container::Containers, names::NameIndex, record::RECORD_HEADER_BYTES};
 pub use self::{
     member::{Place, PlacedSeqcount},
     record::{Kind, Member, TypeId},
     seqcount::SeqcountMember,
 };
-use self::{names::NameIndex, record::RECORD_HEADER_BYTES};
 
 /// How many typedefs, qualifiers, arrays or nested structures are followed before the types are
 /// taken to be a cycle. The kernel's deepest chain is below 20.
@@ -40,6 +44,8 @@ pub struct Btf {
     records: Vec<u32>,
     names: NameIndex,
     base: Option<Arc<Btf>>,
+    seqcounts: OnceLock<Vec<SeqcountMember>>,
+    containers: OnceLock<Containers>,
 }
 
 impl Btf {
@@ -60,6 +66,8 @@ impl Btf {
             records,
             names: NameIndex::default(),
             base,
+            seqcounts: OnceLock::new(),
+            containers: OnceLock::new(),
         };
         btf.names = NameIndex::new(&btf);
         Ok(btf)

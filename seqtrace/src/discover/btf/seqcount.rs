@@ -15,6 +15,8 @@ pub struct SeqcountMember {
     pub name: String,
     /// Its LOCKNAME.
     pub lockname: Lockname,
+    /// The structure.
+    pub structure: TypeId,
 }
 
 impl Btf {
@@ -36,56 +38,72 @@ impl Btf {
         None
     }
 
-    /// Every seqcount inside the named structures of this object (not of its base), sorted by
+    /// Every seqcount inside the named structures, those of vmlinux first; of one object by
     /// offset and name.
-    pub fn seqcount_members(&self) -> Vec<SeqcountMember> {
-        let mut found = Vec::new();
-        for id in self.own_types() {
-            let Kind::Structure { .. } = self.kind(id) else {
-                continue;
-            };
-            let name = self.name(id);
-            if !name.is_empty() && self.lockname(id).is_none() {
-                self.collect_seqcounts(id, 0, name, Steps::new().walk(), &mut found);
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        found
+    pub fn seqcount_members(&self) -> impl Iterator<Item = &SeqcountMember> {
+        let base = self.base.iter().flat_map(|base| base.own_seqcounts());
+        base.chain(self.own_seqcounts())
     }
 
+    fn own_seqcounts(&self) -> &[SeqcountMember] {
+        self.seqcounts.get_or_init(|| {
+            let mut found = Vec::new();
+            for id in self.own_types() {
+                let Kind::Structure { .. } = self.kind(id) else {
+                    continue;
+                };
+                if !self.name(id).is_empty() && self.lockname(id).is_none() {
+                    let name = self.name(id).to_owned();
+                    let whole = SeqcountMember {
+                        offset: 0,
+                        name,
+                        lockname: Lockname::Plain,
+                        structure: id,
+                    };
+                    self.collect_seqcounts(id, &whole, Steps::new().walk(), &mut found);
+                }
+            }
+            found.sort_unstable();
+            found.dedup();
+            found
+        })
+    }
+
+    /// Collects the seqcounts inside an object of type `id` that lies at `place`.
     fn collect_seqcounts(
         &self,
         id: TypeId,
-        offset: u64,
-        path: &str,
+        place: &SeqcountMember,
         walk: Walk<'_>,
         found: &mut Vec<SeqcountMember>,
     ) {
         let Some(walk) = walk.deeper() else { return };
         if let Some(lockname) = self.lockname(id) {
             found.push(SeqcountMember {
-                offset,
-                name: path.to_owned(),
                 lockname,
+                ..place.clone()
             });
             return;
         }
         let resolved = self.resolve(id);
+        let inside = |offset: u64, name: &str| SeqcountMember {
+            offset: place.offset.saturating_add(offset),
+            name: format!("{}{name}", place.name),
+            ..*place
+        };
         if let Kind::Array { element, count } = self.kind(resolved) {
             if count > 0 {
-                self.collect_seqcounts(element, offset, &format!("{path}[]"), walk, found);
+                self.collect_seqcounts(element, &inside(0, "[]"), walk, found);
             }
             return;
         }
         for member in self.members(resolved) {
-            if !self.may_hold_members(member.kind) {
-                continue;
+            if self.may_hold_members(member.kind) {
+                let dot = if member.name.is_empty() { "" } else { "." };
+                let name = format!("{dot}{}", member.name);
+                let place = inside(u64::from(member.offset_bits / 8), &name);
+                self.collect_seqcounts(member.kind, &place, walk, found);
             }
-            let offset = offset + u64::from(member.offset_bits / 8);
-            let dot = if member.name.is_empty() { "" } else { "." };
-            let path = format!("{path}{dot}{}", member.name);
-            self.collect_seqcounts(member.kind, offset, &path, walk, found);
         }
     }
 
