@@ -115,7 +115,7 @@ fn scan(running: &Running, name: &str, progress: bool) -> Result<ImageCatalog> {
     let progress = Progress::new(progress, "scanning functions");
     let types = running.types(name);
     let found = discover::scan(&image, Some(&types), &|done, all| {
-        progress.report(done, all)
+        progress.report(done, all);
     });
     info!(
         "`{name}`: {} sites in {} functions, {} bytes of text",

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::symbols::Symbols;
+use super::symbols::{Symbol, Symbols};
 
 /// Bytes at an address.
 #[derive(Clone, Debug, Default)]
@@ -85,17 +85,15 @@ impl Image {
 
     /// The symbol an address lies in and the distance from it, in the image or in what it
     /// imports, whichever is nearer.
-    pub fn symbol_at(&self, address: u64) -> Option<(&str, u64)> {
+    pub fn symbol_at(&self, address: u64) -> Option<(Symbol<'_>, u64)> {
         let own = self.symbols.at(address);
         let imported = self
             .imports
             .as_ref()
             .and_then(|imports| imports.at(address));
-        let nearest = own
-            .into_iter()
+        own.into_iter()
             .chain(imported)
-            .min_by_key(|&(_, distance)| distance)?;
-        Some((nearest.0.name, nearest.1))
+            .min_by_key(|&(_, distance)| distance)
     }
 
     /// Bytes of text.

@@ -2,10 +2,33 @@
 //!
 //! Pure: the same bytes give the same catalog on any host. Reading `/proc` and `/sys` is the
 //! business of `kernel`.
+//!
+//! ```text
+//!  image ─► function ─► survey ─► graph ─► fixpoint ─► evidence ─► rules ─► cold ─► catalog
+//!                                 tables   value,       identify (BTF) ─► label ─▲
+//!                                          state, transfer
+//! ```
 
 pub mod btf;
+mod callee;
 pub mod catalog;
-
+mod cold;
+mod evidence;
+mod fixpoint;
+mod function;
+mod graph;
+mod identify;
 pub mod image;
+mod instruction;
+mod label;
+mod rules;
+mod scan;
+mod state;
 pub mod store;
+mod survey;
 pub mod symbols;
+mod tables;
+mod transfer;
+mod value;
+
+pub use scan::scan;

@@ -1,0 +1,209 @@
+//! The functions whose calls mean something to discovery, by address.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{catalog::Lockname, image::Image, symbols::PADDING_PREFIX};
+
+/// A function that takes a lock, or drops one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct LockFunction {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Takes (true) or drops.
+    pub(super) takes: bool,
+    /// LOCKNAMEs whose readers call it to wait for the writer on PREEMPT_RT; empty for functions
+    /// that only a reader which gives up calls.
+    pub(super) waits_for: &'static [Lockname],
+}
+
+const SPINLOCK: &[Lockname] = &[Lockname::Spinlock, Lockname::Seqlock];
+const RWLOCK: &[Lockname] = &[Lockname::Rwlock];
+const MUTEX: &[Lockname] = &[Lockname::Mutex];
+
+/// `include/linux/seqlock.h`, `__SEQ_LOCK`: what `__seqprop_##lockname##_sequence` calls, and the
+/// forms of `spin_lock` that `read_seqlock_excl` uses.
+const LOCK_FUNCTIONS: [LockFunction; 14] = [
+    LockFunction {
+        name: "rt_spin_lock",
+        takes: true,
+        waits_for: SPINLOCK,
+    },
+    LockFunction {
+        name: "rt_spin_unlock",
+        takes: false,
+        waits_for: SPINLOCK,
+    },
+    LockFunction {
+        name: "rt_read_lock",
+        takes: true,
+        waits_for: RWLOCK,
+    },
+    LockFunction {
+        name: "rt_read_unlock",
+        takes: false,
+        waits_for: RWLOCK,
+    },
+    LockFunction {
+        name: "mutex_lock",
+        takes: true,
+        waits_for: MUTEX,
+    },
+    LockFunction {
+        name: "mutex_unlock",
+        takes: false,
+        waits_for: MUTEX,
+    },
+    LockFunction {
+        name: "ww_mutex_lock",
+        takes: true,
+        waits_for: MUTEX,
+    },
+    LockFunction {
+        name: "ww_mutex_unlock",
+        takes: false,
+        waits_for: MUTEX,
+    },
+    LockFunction {
+        name: "_raw_spin_lock",
+        takes: true,
+        waits_for: &[],
+    },
+    LockFunction {
+        name: "_raw_spin_lock_irqsave",
+        takes: true,
+        waits_for: &[],
+    },
+    LockFunction {
+        name: "_raw_spin_lock_irq",
+        takes: true,
+        waits_for: &[],
+    },
+    LockFunction {
+        name: "_raw_spin_lock_bh",
+        takes: true,
+        waits_for: &[],
+    },
+    LockFunction {
+        name: "_raw_spin_unlock",
+        takes: false,
+        waits_for: &[],
+    },
+    LockFunction {
+        name: "_raw_spin_unlock_irqrestore",
+        takes: false,
+        waits_for: &[],
+    },
+];
+
+/// Functions that do not return, from `tools/objtool/noreturns.h`. gcc lays code behind such a
+/// call that is not its continuation.
+const NO_RETURN: [&str; 44] = [
+    "__fortify_panic",
+    "__ia32_sys_exit",
+    "__ia32_sys_exit_group",
+    "__module_put_and_kthread_exit",
+    "__stack_chk_fail",
+    "__tdx_hypercall_failed",
+    "__ubsan_handle_builtin_unreachable",
+    "__x64_sys_exit",
+    "__x64_sys_exit_group",
+    "arch_cpu_idle_dead",
+    "cpu_bringup_and_idle",
+    "cpu_startup_entry",
+    "do_exit",
+    "do_group_exit",
+    "do_task_dead",
+    "ex_handler_msr_mce",
+    "hlt_play_dead",
+    "hv_ghcb_terminate",
+    "kthread_complete_and_exit",
+    "kthread_exit",
+    "machine_real_restart",
+    "make_task_dead",
+    "mpt_halt_firmware",
+    "mwait_play_dead",
+    "nmi_panic_self_stop",
+    "panic",
+    "panic_smp_self_stop",
+    "play_dead",
+    "rest_init",
+    "rewind_stack_and_make_dead",
+    "rust_begin_unwind",
+    "rust_helper_BUG",
+    "sev_es_terminate",
+    "snp_abort",
+    "soft_restart_cpu",
+    "start_kernel",
+    "stop_this_cpu",
+    "usercopy_abort",
+    "vpanic",
+    "x86_64_start_kernel",
+    "x86_64_start_reservations",
+    "xen_cpu_bringup_again",
+    "xen_play_dead",
+    "xen_start_kernel",
+];
+
+/// Calls at the start of a function that change no register the function sees.
+const TRACING: [&str; 4] = [
+    "__fentry__",
+    "mcount",
+    "ftrace_caller",
+    "ftrace_regs_caller",
+];
+
+/// What is known about the functions an image calls.
+#[derive(Debug)]
+pub(super) struct Callees<'a> {
+    image: &'a Image,
+    locks: FxHashMap<u64, LockFunction>,
+    no_return: FxHashSet<u64>,
+    tracing: FxHashSet<u64>,
+}
+
+impl<'a> Callees<'a> {
+    pub(super) fn new(image: &'a Image) -> Self {
+        let entries = |name| entry_points(image, name);
+        Self {
+            image,
+            locks: LOCK_FUNCTIONS
+                .iter()
+                .flat_map(|&lock| entries(lock.name).map(move |address| (address, lock)))
+                .collect(),
+            no_return: NO_RETURN.iter().copied().flat_map(entries).collect(),
+            tracing: TRACING.iter().copied().flat_map(entries).collect(),
+        }
+    }
+
+    /// The lock function at the address.
+    pub(super) fn lock(&self, address: u64) -> Option<LockFunction> {
+        self.locks.get(&address).copied()
+    }
+
+    /// Whether a call of the address never comes back.
+    pub(super) fn never_returns(&self, address: u64) -> bool {
+        self.no_return.contains(&address)
+    }
+
+    /// Whether a symbol starts at the address; trampolines made at run time have none.
+    pub(super) fn is_known(&self, address: u64) -> bool {
+        self.image.name_at(address).is_some()
+    }
+
+    /// Whether a call of the address changes nothing that the caller sees.
+    pub(super) fn changes_nothing(&self, address: u64) -> bool {
+        self.tracing.contains(&address)
+    }
+}
+
+/// Addresses that mean a call of the function: its first, and those of the padding in front of
+/// it, into which call depth tracking (`retbleed=stuff`) redirects calls.
+fn entry_points(image: &Image, name: &str) -> impl Iterator<Item = u64> + use<> {
+    let start = image.resolve(name);
+    let padding = image.resolve(&format!("{PADDING_PREFIX}{name}"));
+    let first = match (padding, start) {
+        (Some(padding), Some(start)) if start.wrapping_sub(padding) <= 16 => padding,
+        _ => start.unwrap_or(0),
+    };
+    (first..=start.unwrap_or(0)).filter(move |_| start.is_some())
+}

@@ -1,0 +1,183 @@
+//! Which of the rules' finds lie at addresses that only a reader executes which waits or retries.
+//!
+//! A block is cold when the function's entry no longer reaches it once the edges are taken away
+//! along which a reader goes that found the sequence odd, or changed. Blocks that only indirect
+//! jumps reach count as reached.
+
+use rustc_hash::FxHashSet;
+
+use super::{
+    catalog::Role,
+    evidence::{Evidence, Lock},
+    graph::BlockIndex,
+    rules::{Check, Confirmed, Spin, Study, Wait},
+    value::{Address, ValueId},
+};
+
+/// How many edges behind a failed check the reader is looked for to take the lock.
+const FALLBACK_STEPS: usize = 6;
+
+/// Distances from a sequence to the `seqlock_t`'s own lock: behind the pointer on PREEMPT_RT and
+/// with lockdep, else directly behind the sequence, which `CONFIG_DEBUG_LOCK_ALLOC` aligns to 8.
+const OWN_LOCK: [i64; 3] = [16, 8, 4];
+
+/// A cold address of one function.
+#[derive(Clone, Debug)]
+pub(super) struct ColdAddress {
+    pub(super) at: u64,
+    pub(super) role: Role,
+    /// The sequences the reader may be reading.
+    pub(super) words: Vec<ValueId>,
+    /// For [`Role::Block`]: where the block ends, and the lock function.
+    pub(super) block: Option<(u64, &'static str)>,
+    /// For [`Role::Spin`]: the register with the odd value.
+    pub(super) sequence_register: Option<u8>,
+    /// Whether the reader was seen to take the `seqlock_t`'s own lock.
+    pub(super) takes_own_lock: bool,
+}
+
+type Edges = FxHashSet<(BlockIndex, BlockIndex)>;
+
+/// All cold addresses of a function.
+pub(super) fn addresses(study: &Study, confirmed: &Confirmed) -> Vec<ColdAddress> {
+    let sequences = study.sequences(confirmed);
+    let waits: Vec<Wait<'_>> = study
+        .waits()
+        .filter(|wait| wait.test.words.iter().any(|word| sequences.contains(word)))
+        .collect();
+    let spins = study.spins(&sequences);
+    let checks = study.checks(&sequences);
+    let tests = waits
+        .iter()
+        .map(|wait| wait.test)
+        .chain(spins.iter().map(|spin| spin.test));
+    let odd: Edges = tests
+        .filter_map(|test| Some((test.block, test.odd?)))
+        .collect();
+    let retry: Edges = checks
+        .iter()
+        .filter_map(|check| Some((check.compare.block, check.compare.unequal?)))
+        .collect();
+    let calm = reached(&study.evidence, &odd);
+    let settled = reached(&study.evidence, &retry);
+
+    let known = |words: &[ValueId]| -> Vec<ValueId> {
+        words
+            .iter()
+            .copied()
+            .filter(|word| sequences.contains(word))
+            .collect()
+    };
+    let mut found = Vec::new();
+    for wait in waits.iter().filter(|wait| !calm[wait.locks.block as usize]) {
+        found.push(block(study, wait, known(&wait.test.words)));
+    }
+    for spin in spins.iter().filter(|spin| !calm[spin.pause.block as usize]) {
+        found.push(pause(spin, known(&spin.test.words)));
+    }
+    for check in &checks {
+        if let Some(unequal) = check.compare.unequal
+            && !settled[unequal as usize]
+        {
+            found.push(retried(study, check, unequal));
+        }
+    }
+    found
+}
+
+/// The blocks that the entry reaches without the edges.
+fn reached(evidence: &Evidence, without: &Edges) -> Vec<bool> {
+    let mut reached = vec![false; evidence.blocks.len()];
+    let mut next: Vec<BlockIndex> = vec![evidence.entry];
+    let indices = 0..evidence.blocks.len() as BlockIndex;
+    next.extend(indices.filter(|&index| evidence.block(index).predecessors.is_empty()));
+    while let Some(at) = next.pop() {
+        if std::mem::replace(&mut reached[at as usize], true) {
+            continue;
+        }
+        let edges = evidence.block(at).successors.iter();
+        next.extend(
+            edges
+                .map(|edge| edge.block)
+                .filter(|&to| !without.contains(&(at, to))),
+        );
+    }
+    reached
+}
+
+fn block(study: &Study, wait: &Wait<'_>, words: Vec<ValueId>) -> ColdAddress {
+    let Wait {
+        test,
+        locks,
+        unlocks,
+    } = wait;
+    // The re-load ends the wait, if the reader goes straight to it; it is cold as the call is.
+    let reload = study
+        .evidence
+        .loads_of(&test.words)
+        .filter(|load| load.block == locks.block && load.at > unlocks.at)
+        .map(|load| load.at)
+        .min();
+    ColdAddress {
+        at: locks.at,
+        role: Role::Block,
+        words,
+        block: Some((reload.unwrap_or(unlocks.returns_to), locks.function.name)),
+        sequence_register: None,
+        takes_own_lock: false,
+    }
+}
+
+fn pause(spin: &Spin<'_>, words: Vec<ValueId>) -> ColdAddress {
+    let Spin { test, pause } = spin;
+    // The register still holds the value if nothing between the test and here wrote it.
+    let kept = test
+        .register
+        .filter(|&(number, value)| pause.registers[usize::from(number)] == value);
+    ColdAddress {
+        at: pause.at,
+        role: Role::Spin,
+        words,
+        block: None,
+        sequence_register: kept.map(|(number, _)| number),
+        takes_own_lock: false,
+    }
+}
+
+fn retried(study: &Study, check: &Check<'_>, unequal: BlockIndex) -> ColdAddress {
+    let takes_own_lock = falls_back(study, &check.words, unequal);
+    ColdAddress {
+        at: study.evidence.block(unequal).start,
+        role: if takes_own_lock {
+            Role::Fallback
+        } else {
+            Role::Retry
+        },
+        words: check.words.clone(),
+        block: None,
+        sequence_register: None,
+        takes_own_lock,
+    }
+}
+
+/// Whether the reader takes the lock of its own `seqlock_t` before it reads the sequence again.
+fn falls_back(study: &Study, words: &[ValueId], start: BlockIndex) -> bool {
+    let evidence = &study.evidence;
+    let sequences: Vec<Address> = evidence.loads_of(words).map(|load| load.address).collect();
+    let is_own = |lock: Lock| match lock {
+        Lock::At(Address { base, displacement }) => sequences.iter().any(|sequence| {
+            let distance = displacement.wrapping_sub(sequence.displacement);
+            sequence.base == base && OWN_LOCK.contains(&distance)
+        }),
+        Lock::PointedToBy(_) => false,
+    };
+    let reads = |block| evidence.loads_of(words).any(|load| load.block == block);
+    let near = evidence.near(start, FALLBACK_STEPS, |block| {
+        block == start || !reads(block)
+    });
+    let mut takes = evidence
+        .locks
+        .iter()
+        .filter(|call| call.function.takes && is_own(call.lock));
+    takes.any(|call| near.contains(&call.block))
+}

@@ -1,0 +1,205 @@
+//! Names for the sequences behind the cold addresses, and what is known of their LOCKNAME.
+//!
+//! Types come first. Where they end, a displacement that only one seqcount member of all
+//! structures has names that member, if the code agrees with its LOCKNAME; several make the name
+//! ambiguous, and none leaves it unknown.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{
+    btf::{Btf, SeqcountMember},
+    catalog::{Lockname, Name, Role, Seqcount},
+    cold::ColdAddress,
+    identify::Identity,
+    image::Image,
+    rules::Study,
+    symbols::Symbol,
+    value::ValueId,
+};
+
+/// Seqcounts whose readers do not take a lock to wait for the writer, on any kernel.
+const WITHOUT_LOCK: &[Lockname] = &[Lockname::Plain, Lockname::RawSpinlock, Lockname::Latch];
+
+/// Distances from a sequence to the lock of its `seqlock_t`: with a pointer between them, and
+/// without.
+const OWN_LOCK: [u64; 2] = [16, 4];
+
+/// No variable with a seqcount is larger.
+const LARGEST_VARIABLE_BYTES: u64 = 1 << 20;
+
+/// What the whole image tells about names.
+#[derive(Debug)]
+pub(super) struct Labels<'a> {
+    image: &'a Image,
+    members: Vec<SeqcountMember>,
+    /// Constant addresses of locks that are taken somewhere in the image.
+    locked: FxHashSet<u64>,
+    /// LOCKNAMEs that fit the lock functions which readers of a global call.
+    waited: FxHashMap<u64, &'static [Lockname]>,
+}
+
+impl<'a> Labels<'a> {
+    pub(super) fn new<'s>(
+        image: &'a Image,
+        btf: Option<&Btf>,
+        locked: FxHashSet<u64>,
+        studies: impl Iterator<Item = &'s Study>,
+    ) -> Self {
+        let mut waited = FxHashMap::default();
+        for study in studies {
+            for wait in study.waits() {
+                for word in &wait.test.words {
+                    if let Some(Identity::Global(address)) = study.identities.get(word) {
+                        waited.insert(*address, wait.locks.function.waits_for);
+                    }
+                }
+            }
+        }
+        let members = btf.map_or_else(Vec::new, Btf::seqcount_members);
+        Self {
+            image,
+            members,
+            locked,
+            waited,
+        }
+    }
+
+    /// The seqcount that is read at a cold address.
+    pub(super) fn seqcount(&self, study: &Study, cold: &ColdAddress) -> Seqcount {
+        let found = cold.words.iter().map(|&word| self.word(study, cold, word));
+        let found = found.reduce(|left, right| Self::either(&left, &right));
+        found.unwrap_or(Seqcount {
+            name: Name::Unknown,
+            lockname: None,
+        })
+    }
+
+    /// What is known of a seqcount that is one of two.
+    pub(super) fn either(left: &Seqcount, right: &Seqcount) -> Seqcount {
+        if left == right {
+            return left.clone();
+        }
+        let mut names = [candidates(&left.name), candidates(&right.name)].concat();
+        names.sort_unstable();
+        names.dedup();
+        let lockname = left.lockname.filter(|_| left.lockname == right.lockname);
+        Seqcount {
+            name: one_of(names),
+            lockname,
+        }
+    }
+
+    fn word(&self, study: &Study, cold: &ColdAddress, word: ValueId) -> Seqcount {
+        let allowed = self.allowed(study, cold, word);
+        match study.identities.get(&word) {
+            Some(Identity::Seqcount(seqcount)) => seqcount.clone(),
+            Some(Identity::Global(address)) => Seqcount {
+                name: self.global(*address),
+                lockname: self.global_lockname(*address, allowed),
+            },
+            Some(Identity::Displacement(displacement)) => self.member(*displacement, allowed),
+            Some(Identity::Other) | None => Seqcount {
+                name: Name::Unknown,
+                lockname: None,
+            },
+        }
+    }
+
+    /// The LOCKNAMEs that fit what this reader does; none: it tells nothing.
+    fn allowed(&self, study: &Study, cold: &ColdAddress, word: ValueId) -> &'static [Lockname] {
+        if cold.takes_own_lock {
+            return &[Lockname::Seqlock];
+        }
+        let wait = study.waits().find(|wait| wait.test.words.contains(&word));
+        match wait {
+            Some(wait) => wait.locks.function.waits_for,
+            None if self.image.realtime && cold.role == Role::Spin => WITHOUT_LOCK,
+            None => &[],
+        }
+    }
+
+    /// The name of a global; unknown where kallsyms has functions only (no CONFIG_KALLSYMS_ALL).
+    fn global(&self, address: u64) -> Name {
+        // The letter of a data symbol may be that of text (since 7.0), so the address decides.
+        let is_variable = |symbol: &Symbol<'_>| self.image.segment_of(symbol.address).is_none();
+        match self.image.symbol_at(address) {
+            Some((symbol, 0)) if is_variable(&symbol) => Name::Global(symbol.name.to_owned()),
+            Some((symbol, distance))
+                if is_variable(&symbol) && distance < LARGEST_VARIABLE_BYTES =>
+            {
+                Name::Global(format!("{}+{distance:#x}", symbol.name))
+            }
+            _ => Name::Unknown,
+        }
+    }
+
+    fn global_lockname(&self, address: u64, allowed: &[Lockname]) -> Option<Lockname> {
+        let has_own_lock = OWN_LOCK.iter().any(|distance| {
+            let lock = address.wrapping_add(*distance);
+            // A lock with a symbol is a variable of its own, which happens to lie behind.
+            self.locked.contains(&lock) && !matches!(self.image.symbol_at(lock), Some((_, 0)))
+        });
+        if has_own_lock {
+            return Some(Lockname::Seqlock);
+        }
+        let waited = self.waited.get(&address).copied().unwrap_or(allowed);
+        match waited {
+            [Lockname::Spinlock, Lockname::Seqlock] => Some(Lockname::Spinlock),
+            [only] => Some(*only),
+            _ => None,
+        }
+    }
+
+    fn member(&self, displacement: i64, allowed: &[Lockname]) -> Seqcount {
+        let fits = |member: &&SeqcountMember| {
+            i64::try_from(member.offset) == Ok(displacement)
+                && (allowed.is_empty() || allowed.contains(&member.lockname))
+        };
+        let found: Vec<&SeqcountMember> = self.members.iter().filter(fits).collect();
+        // Nearly every structure could begin with a seqcount that stands for itself.
+        if found.is_empty() || displacement == 0 {
+            let lockname = if let [only] = allowed {
+                Some(*only)
+            } else {
+                None
+            };
+            return Seqcount {
+                name: Name::Unknown,
+                lockname,
+            };
+        }
+        let lockname = agreed(found.iter().map(|member| Some(member.lockname)));
+        let mut names: Vec<String> = found.iter().map(|member| member.name.clone()).collect();
+        names.dedup();
+        let name = match &names[..] {
+            [only] => Name::Member(only.clone()),
+            _ => one_of(names),
+        };
+        Seqcount { name, lockname }
+    }
+}
+
+/// The names a name may stand for.
+fn candidates(name: &Name) -> Vec<String> {
+    match name {
+        Name::Global(name) | Name::Member(name) => vec![name.clone()],
+        Name::Ambiguous(names) => names.clone(),
+        Name::Unknown => Vec::new(),
+    }
+}
+
+fn one_of(names: Vec<String>) -> Name {
+    if names.is_empty() {
+        Name::Unknown
+    } else {
+        Name::Ambiguous(names)
+    }
+}
+
+/// The LOCKNAME of all, if it is one.
+fn agreed(mut locknames: impl Iterator<Item = Option<Lockname>>) -> Option<Lockname> {
+    let first = locknames.next()??;
+    locknames
+        .all(|lockname| lockname == Some(first))
+        .then_some(first)
+}

@@ -1,0 +1,306 @@
+//! Which words are sequences, and what is done with them: the rules.
+//!
+//! * A *pair*: a word is compared with an earlier value of itself, and bit 0 of that value is
+//!   tested or masked somewhere. No compiler emits that for memory that is not volatile.
+//! * A *wait*: if bit 0 is set, the lock that the pointer behind the word points to is taken and
+//!   dropped, and the word is read again (lock-unlock, PREEMPT_RT only).
+//! * A *spin*: if bit 0 is set, `pause`, and the word is read again. Flag words are polled just
+//!   so, hence it counts only for words that something else shows to be sequences.
+//! * A *check*: a word that is known to be a sequence is compared with anything; the start value
+//!   came from another function.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{
+    catalog::Name,
+    evidence::{Compare, Evidence, Lock, LockCall, Pause, Test},
+    graph::BlockIndex,
+    identify::Identity,
+    instruction::ParityMask,
+    value::{Address, ValueId},
+};
+
+/// Distance from a sequence to the pointer to the writer's lock (`seqcount_LOCKNAME_t` where
+/// `__SEQ_LOCK` is not empty).
+const LOCK_POINTER: i64 = 8;
+
+/// The one seqcount that is compared to see whether a writer is *inside*:
+/// `vma->vm_lock_seq == mm->mm_lock_seq` (`vma_start_read`), where unequal is the good case.
+const COMPARED_BY_WRITERS: &str = "mm_struct.mm_lock_seq";
+
+/// One function's facts with what its words are.
+#[derive(Debug)]
+pub(super) struct Study {
+    pub(super) evidence: Evidence,
+    pub(super) identities: FxHashMap<ValueId, Identity>,
+}
+
+/// A test whose odd branch takes and drops the writer's lock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wait<'a> {
+    pub(super) test: &'a Test,
+    pub(super) locks: LockCall,
+    pub(super) unlocks: LockCall,
+}
+
+/// A test whose odd branch pauses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spin<'a> {
+    pub(super) test: &'a Test,
+    pub(super) pause: &'a Pause,
+}
+
+/// A comparison that decides whether a read section is run again.
+#[derive(Clone, Debug)]
+pub(super) struct Check<'a> {
+    pub(super) compare: &'a Compare,
+    /// The sequences it may be about.
+    pub(super) words: Vec<ValueId>,
+}
+
+/// Globals that pairs and waits anywhere in the image have shown to be sequences.
+pub(super) type Confirmed = FxHashSet<u64>;
+
+impl Study {
+    /// Lock-unlocks, however well the word is known.
+    pub(super) fn waits(&self) -> impl Iterator<Item = Wait<'_>> {
+        self.odd_tests()
+            .filter_map(|(test, odd)| self.wait(test, odd))
+    }
+
+    fn wait<'a>(&'a self, test: &'a Test, odd: BlockIndex) -> Option<Wait<'a>> {
+        let evidence = &self.evidence;
+        let calls = |block| {
+            evidence
+                .locks
+                .iter()
+                .filter(move |call| call.block == block)
+        };
+        let waits = |call: &&LockCall| call.function.takes && !call.function.waits_for.is_empty();
+        let block = self.follow(odd, 2, |block| calls(block).any(|call| waits(&call)))?;
+        let locks = *calls(block).find(waits)?;
+        let Lock::PointedToBy(pointer) = locks.lock else {
+            return None;
+        };
+        let is_behind = |address: Address| {
+            address.base == pointer.base
+                && address.displacement.wrapping_add(LOCK_POINTER) == pointer.displacement
+        };
+        let mut loads = evidence.loads_of(&test.words);
+        if !loads.any(|load| is_behind(load.address)) {
+            return None;
+        }
+        let unlocks = *calls(block).find(|call| !call.function.takes && call.at > locks.at)?;
+        let again = self.reads_again(block, &test.words);
+        again.then_some(Wait {
+            test,
+            locks,
+            unlocks,
+        })
+    }
+
+    /// Comparisons of a word with its own earlier value.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = Check<'_>> {
+        self.evidence.compares.iter().filter_map(|compare| {
+            let words: Vec<ValueId> = compare
+                .pairs
+                .iter()
+                .copied()
+                .filter(|word| !self.is_refuted(*word))
+                .collect();
+            let is_tested = self
+                .evidence
+                .tests
+                .iter()
+                .any(|test| test.words.iter().any(|word| words.contains(word)));
+            let is_pair = is_tested && self.is_loaded_before(compare, &words);
+            is_pair.then_some(Check { compare, words })
+        })
+    }
+
+    /// Whether the comparison's block loads one of the words, and another instruction does too.
+    fn is_loaded_before(&self, compare: &Compare, words: &[ValueId]) -> bool {
+        let loads = || self.evidence.loads_of(words);
+        let last = loads()
+            .filter(|load| load.block == compare.block && load.at <= compare.at)
+            .max_by_key(|load| load.at);
+        last.is_some_and(|last| loads().any(|load| load.at != last.at))
+    }
+
+    /// Globals that this function shows to be sequences.
+    pub(super) fn confirms(&self) -> impl Iterator<Item = u64> {
+        self.shown_here()
+            .into_iter()
+            .filter_map(|word| match self.identities.get(&word) {
+                Some(Identity::Global(address)) => Some(*address),
+                Some(Identity::Seqcount(_) | Identity::Other | Identity::Displacement(_))
+                | None => None,
+            })
+    }
+
+    /// Whether the function can have sites by its own merit.
+    pub(super) fn is_promising(&self) -> bool {
+        let is_seqcount = |identity: &Identity| matches!(identity, Identity::Seqcount(_));
+        self.identities.values().any(is_seqcount) || !self.shown_here().is_empty()
+    }
+
+    /// Every word that is a sequence, by this function's or another's evidence.
+    pub(super) fn sequences(&self, confirmed: &Confirmed) -> FxHashSet<ValueId> {
+        let known = self
+            .identities
+            .iter()
+            .filter(|(_, identity)| match identity {
+                Identity::Seqcount(_) => true,
+                Identity::Global(address) => confirmed.contains(address),
+                Identity::Other | Identity::Displacement(_) => false,
+            });
+        known
+            .map(|(&word, _)| word)
+            .chain(self.shown_here())
+            .collect()
+    }
+
+    fn shown_here(&self) -> FxHashSet<ValueId> {
+        let paired = self.pairs().flat_map(|check| check.words);
+        let waited = self.waits().flat_map(|wait| wait.test.words.clone());
+        paired
+            .chain(waited)
+            .filter(|word| !self.is_refuted(*word))
+            .collect()
+    }
+
+    fn is_refuted(&self, word: ValueId) -> bool {
+        self.identities.get(&word) == Some(&Identity::Other)
+    }
+
+    /// Pauses on the odd branches of tests of sequences.
+    pub(super) fn spins(&self, sequences: &FxHashSet<ValueId>) -> Vec<Spin<'_>> {
+        let pause_in = |block| {
+            self.evidence
+                .pauses
+                .iter()
+                .find(|pause| pause.block == block)
+        };
+        self.odd_tests()
+            .filter(|(test, _)| test.words.iter().any(|word| sequences.contains(word)))
+            .filter_map(|(test, odd)| {
+                let block = self.follow(odd, 3, |block| pause_in(block).is_some())?;
+                let spin = Spin {
+                    test,
+                    pause: pause_in(block)?,
+                };
+                self.reads_again(block, &test.words).then_some(spin)
+            })
+            .collect()
+    }
+
+    /// Comparisons that end read sections.
+    pub(super) fn checks(&self, sequences: &FxHashSet<ValueId>) -> Vec<Check<'_>> {
+        let mut checks: Vec<Check<'_>> = self.pairs().collect();
+        let paired: Vec<u64> = checks.iter().map(|check| check.compare.at).collect();
+        let others = self
+            .evidence
+            .compares
+            .iter()
+            .filter(|compare| !paired.contains(&compare.at));
+        checks.extend(others.filter_map(|compare| {
+            let is_end = |word: &ValueId| {
+                sequences.contains(word) && self.ends_elsewhere(*word) && self.reads(compare, *word)
+            };
+            let words: Vec<ValueId> = compare.sides.iter().copied().filter(is_end).collect();
+            (!words.is_empty()).then_some(Check { compare, words })
+        }));
+        checks
+    }
+
+    /// Whether a comparison of this sequence with anything ends a read section: true for known
+    /// globals and typed members, but for the one exception.
+    fn ends_elsewhere(&self, word: ValueId) -> bool {
+        match self.identities.get(&word) {
+            Some(Identity::Seqcount(seqcount)) => {
+                seqcount.name != Name::Member(COMPARED_BY_WRITERS.to_owned())
+            }
+            Some(Identity::Global(_)) => true,
+            Some(Identity::Other | Identity::Displacement(_)) | None => false,
+        }
+    }
+
+    /// Whether the comparison's own block reads the word.
+    fn reads(&self, compare: &Compare, word: ValueId) -> bool {
+        self.evidence
+            .loads_of(&[word])
+            .any(|load| load.block == compare.block && load.at <= compare.at)
+    }
+
+    fn odd_tests(&self) -> impl Iterator<Item = (&Test, BlockIndex)> {
+        let odd = self
+            .evidence
+            .tests
+            .iter()
+            .filter(|test| test.mask == ParityMask::Odd);
+        odd.filter_map(|test| Some((test, test.odd?)))
+    }
+
+    /// The first block from `start` on that is wanted, along blocks with one successor.
+    fn follow(
+        &self,
+        start: BlockIndex,
+        blocks: usize,
+        wanted: impl Fn(BlockIndex) -> bool,
+    ) -> Option<BlockIndex> {
+        let mut at = start;
+        for _ in 0..blocks {
+            if wanted(at) {
+                return Some(at);
+            }
+            let [only] = self.evidence.block(at).successors[..] else {
+                return None;
+            };
+            at = only.block;
+        }
+        None
+    }
+
+    /// Whether a block, or one soon behind it, reads one of the words.
+    fn reads_again(&self, start: BlockIndex, words: &[ValueId]) -> bool {
+        let reads = |block| {
+            self.evidence
+                .loads_of(words)
+                .any(|load| load.block == block)
+        };
+        self.evidence
+            .near(start, 2, |_| true)
+            .into_iter()
+            .any(reads)
+    }
+}
+
+impl Evidence {
+    /// Blocks that are at most `steps` edges behind `start`, nearest first, `start` itself
+    /// included; from a block that is not `passable` no edge is followed.
+    pub(super) fn near(
+        &self,
+        start: BlockIndex,
+        steps: usize,
+        passable: impl Fn(BlockIndex) -> bool,
+    ) -> Vec<BlockIndex> {
+        let mut found = vec![start];
+        let mut newest = 0;
+        for _ in 0..steps {
+            let before = newest..found.len();
+            newest = found.len();
+            for index in before {
+                let at = found[index];
+                if !passable(at) {
+                    continue;
+                }
+                for edge in &self.block(at).successors {
+                    if !found.contains(&edge.block) {
+                        found.push(edge.block);
+                    }
+                }
+            }
+        }
+        found
+    }
+}

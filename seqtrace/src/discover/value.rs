@@ -1,0 +1,212 @@
+//! Values: what a register or a memory word holds, as an expression of what the function was
+//! entered with. Equal expressions have equal numbers.
+//!
+//! Loads are pure functions of their address: two loads of one word have one number, although
+//! the word may have changed between them. Just that makes a reader of a sequence visible, who
+//! compares a word with the word itself.
+
+use rustc_hash::FxHashMap;
+
+use super::instruction::RegisterNumber;
+
+/// Number of a value in its [`Values`].
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) struct ValueId(u32);
+
+/// An address: a value and a constant distance from it.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) struct Address {
+    pub(super) base: ValueId,
+    pub(super) displacement: i64,
+}
+
+/// A place that several values may flow into at the head of a block.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Merged {
+    /// A register at the head of the block with this start address.
+    Register(u64, RegisterNumber),
+    /// A word of memory at the head of the block.
+    Memory(u64, Address),
+    /// The destination of a conditional move at this address.
+    Move(u64, RegisterNumber),
+}
+
+/// An expression.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Value {
+    /// The base of absolute addresses.
+    Zero,
+    /// The base of per-CPU addresses.
+    PerCpu,
+    /// What a register held when the function was entered.
+    Initial(RegisterNumber),
+    Constant(i64),
+    /// An address computed from another value.
+    Offset(Address),
+    /// `base + index * scale`.
+    Indexed {
+        base: ValueId,
+        index: ValueId,
+        scale: u8,
+    },
+    /// A word of memory.
+    Load {
+        address: Address,
+        bytes: u8,
+    },
+    Masked {
+        of: ValueId,
+        mask: u64,
+    },
+    /// The lower 32 bits.
+    Truncated(ValueId),
+    /// What the call at the address returned.
+    Returned(u64),
+    /// Whatever the instruction at the address wrote; the second part tells its results apart.
+    Opaque(u64, u8),
+    /// One of several values; which, depends on the way here.
+    Merge(Merged),
+}
+
+/// The values of one function.
+#[derive(Debug)]
+pub(super) struct Values {
+    expressions: Vec<Value>,
+    numbers: FxHashMap<Value, ValueId>,
+    merged: FxHashMap<ValueId, Vec<ValueId>>,
+}
+
+impl Values {
+    /// See [`Value::Zero`].
+    pub(super) const ZERO: ValueId = ValueId(0);
+    /// See [`Value::PerCpu`].
+    pub(super) const PER_CPU: ValueId = ValueId(1);
+    /// The stack pointer at the entry, the base of stack slots.
+    pub(super) const STACK: ValueId = ValueId(2);
+    /// How many values one closure may reach; a bound on time, not met by real readers.
+    const CLOSURE_LIMIT: usize = 80;
+
+    pub(super) fn new() -> Self {
+        let mut values = Self {
+            expressions: Vec::new(),
+            numbers: FxHashMap::default(),
+            merged: FxHashMap::default(),
+        };
+        for first in [
+            Value::Zero,
+            Value::PerCpu,
+            Value::Initial(super::instruction::RSP),
+        ] {
+            values.number(first);
+        }
+        values
+    }
+
+    /// The number of an expression.
+    pub(super) fn number(&mut self, value: Value) -> ValueId {
+        if let Some(&number) = self.numbers.get(&value) {
+            return number;
+        }
+        let number = ValueId(self.expressions.len() as u32);
+        self.expressions.push(value);
+        self.numbers.insert(value, number);
+        number
+    }
+
+    pub(super) fn get(&self, id: ValueId) -> Value {
+        self.expressions[id.0 as usize]
+    }
+
+    pub(super) fn constant(&mut self, constant: i64) -> ValueId {
+        self.number(Value::Constant(constant))
+    }
+
+    /// `id + distance`.
+    pub(super) fn offset(&mut self, id: ValueId, distance: i64) -> ValueId {
+        let Address { base, displacement } = self.address(id);
+        self.pointer(Address {
+            base,
+            displacement: displacement.wrapping_add(distance),
+        })
+    }
+
+    /// The value as an address: base and displacement.
+    pub(super) fn address(&self, id: ValueId) -> Address {
+        match self.get(id) {
+            Value::Offset(address) => address,
+            Value::Constant(displacement) => Address {
+                base: Self::ZERO,
+                displacement,
+            },
+            _ => Address {
+                base: id,
+                displacement: 0,
+            },
+        }
+    }
+
+    /// The address as a value.
+    pub(super) fn pointer(&mut self, address: Address) -> ValueId {
+        match address {
+            Address {
+                base: Self::ZERO,
+                displacement,
+            } => self.constant(displacement),
+            Address {
+                base,
+                displacement: 0,
+            } => base,
+            address => self.number(Value::Offset(address)),
+        }
+    }
+
+    /// The lower 32 bits of a value, zero-extended.
+    pub(super) fn truncated(&mut self, id: ValueId) -> ValueId {
+        match self.get(id) {
+            Value::Load { bytes, .. } if bytes <= 4 => id,
+            Value::Masked { mask, .. } if u32::try_from(mask).is_ok() => id,
+            Value::Truncated(_) => id,
+            Value::Constant(constant) => self.constant(i64::from(constant as u32)),
+            _ => self.number(Value::Truncated(id)),
+        }
+    }
+
+    /// Says which values may flow into a merge, as far as is known now.
+    pub(super) fn set_inputs(&mut self, merge: ValueId, inputs: impl Iterator<Item = ValueId>) {
+        let mut inputs: Vec<ValueId> = inputs.filter(|&input| input != merge).collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        self.merged.insert(merge, inputs);
+    }
+
+    /// The values that flow into a merge.
+    pub(super) fn inputs(&self, merge: ValueId) -> &[ValueId] {
+        self.merged.get(&merge).map_or(&[], Vec::as_slice)
+    }
+
+    /// The 32-bit words whose value this may be, perhaps masked or truncated; sorted.
+    pub(super) fn words(&self, id: ValueId) -> Vec<ValueId> {
+        let mut words = Vec::new();
+        let mut seen = vec![id];
+        let mut next = 0;
+        while let Some(&id) = seen.get(next) {
+            next += 1;
+            let inputs = match self.get(id) {
+                Value::Load { bytes: 4, .. } => {
+                    words.push(id);
+                    continue;
+                }
+                Value::Masked { of, .. } | Value::Truncated(of) => &[of][..],
+                Value::Merge(_) => self.inputs(id),
+                _ => continue,
+            };
+            for &input in inputs {
+                if !seen.contains(&input) && seen.len() < Self::CLOSURE_LIMIT {
+                    seen.push(input);
+                }
+            }
+        }
+        words.sort_unstable();
+        words
+    }
+}
