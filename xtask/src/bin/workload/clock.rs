@@ -5,7 +5,7 @@ use std::mem::{self, MaybeUninit};
 
 use anyhow::Result;
 
-use crate::thread::{self, Pace, check};
+use crate::thread::{self, HOME, Pace, check};
 
 /// Clocks that are read under `tk_core`.
 const CLOCKS: [libc::clockid_t; 7] = [
@@ -18,17 +18,14 @@ const CLOCKS: [libc::clockid_t; 7] = [
     libc::CLOCK_TAI,
 ];
 
-/// Starts the adjuster on the first processor and a reader on each.
+/// Starts an adjuster and readers.
 pub(crate) fn start() -> Result<()> {
     let mut faster = false;
-    thread::repeat("clock-adjuster", 0, Pace::Background, move || {
+    thread::repeat("clock-adjuster", HOME, Pace::Background, move || {
         faster = !faster;
         adjust(faster)
     })?;
-    for processor in thread::processors()? {
-        thread::repeat("clock-reader", processor, Pace::Background, read_clocks)?;
-    }
-    Ok(())
+    thread::read("clock-reader", 150, read_clocks)
 }
 
 /// Sets the frequency one part in a million off, or back: the time of day hardly moves.

@@ -10,30 +10,23 @@ use nix::{
     time::{ClockId, clock_gettime},
 };
 
-use crate::thread::{self, Pace, check};
+use crate::thread::{self, HOME, Pace, check};
 
 /// Threads that exit at about the same time.
 const BATCH: usize = 8;
 
-/// Starts an exiter and a reader on each processor.
+/// Starts an exiter and readers.
 pub(crate) fn start() -> Result<()> {
-    for processor in thread::processors()? {
-        let bare = BareThread::new()?;
-        thread::repeat("stats-exiter", processor, Pace::Background, move || {
-            bare.exit_batch()
-        })?;
-        let mut question = Question::Usage;
-        thread::repeat(
-            "stats-reader",
-            processor,
-            Pace::Interrupting(100),
-            move || {
-                question = question.next();
-                question.ask()
-            },
-        )?;
-    }
-    thread::repeat("stat-reader", 0, Pace::Interrupting(20_000), read_proc_stat)
+    let bare = BareThread::new()?;
+    thread::repeat("stats-exiter", HOME, Pace::Background, move || {
+        bare.exit_batch()
+    })?;
+    let mut question = Question::Usage;
+    thread::read("stats-reader", 150, move || {
+        question = question.next();
+        question.ask()
+    })?;
+    thread::read("stat-reader", 50_000, read_proc_stat)
 }
 
 /// Asks for the process's times in another way each time: a wake-up preempts a writer once, and only

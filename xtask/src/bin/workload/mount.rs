@@ -15,7 +15,7 @@ use nix::{
     sched::{CloneFlags, unshare},
 };
 
-use crate::thread::{self, Pace, check};
+use crate::thread::{self, HOME, Pace, check};
 
 const ROOT: &str = "/tmp/mount";
 /// Mounts in the tree whose attributes change: the lock is held for all of them.
@@ -24,8 +24,7 @@ const MOUNTS: usize = 32;
 /// which nothing contends.
 const CHANGES: usize = 64;
 
-/// Starts the mounter, and walkers and watchers on each processor, in a mount namespace of their
-/// own.
+/// Starts a mounter, walkers and a watcher in a mount namespace of their own.
 pub(crate) fn start() -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNS).context("failed to leave the mount namespace")?;
     // Nothing we mount is to reach the command's namespace.
@@ -37,19 +36,15 @@ pub(crate) fn start() -> Result<()> {
     let inside = Path::new(ROOT).join("tree/a/b/0/a/b");
     env::set_current_dir(&inside)
         .with_context(|| format!("failed to enter `{}`", inside.display()))?;
-    // One mounter: two would mostly wait for each other, on the namespace's semaphore.
-    thread::repeat("mounter", 0, Pace::Background, move || mounter.mount())?;
-    for processor in thread::processors()? {
-        thread::repeat("walker", processor, Pace::Interrupting(150), walk)?;
-        let mut watcher = Watcher::open()?;
-        thread::repeat(
-            "mount-watcher",
-            processor,
-            Pace::Interrupting(0),
-            move || watcher.watch(),
-        )?;
-    }
-    Ok(())
+    thread::repeat("mounter", HOME, Pace::Background, move || mounter.mount())?;
+    thread::read("walker", 300, walk)?;
+    let mut watcher = Watcher::open()?;
+    thread::repeat(
+        "mount-watcher",
+        HOME,
+        Pace::Interrupting(1_000),
+        move || watcher.watch(),
+    )
 }
 
 /// What the mounter works on.

@@ -7,13 +7,12 @@ use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::{
     clock::read_clocks,
-    thread::{self, Pace},
+    thread::{self, HOME, Pace},
 };
 
-/// Starts the reader on the last processor.
+/// Starts the reader.
 pub(crate) fn start_reading() -> Result<()> {
-    let last = thread::processors()?.end - 1;
-    thread::repeat("quiet-reader", last, Pace::Background, || {
+    thread::repeat("quiet-reader", HOME, Pace::Background, || {
         read_clocks()?;
         fs::symlink_metadata("/bin/busybox").context("failed to walk a path")?;
         env::current_dir().context("failed to get the working folder")?;

@@ -11,38 +11,21 @@ use std::{
 use anyhow::{Context as _, Result};
 use nix::fcntl::{RenameFlags, renameat2};
 
-use crate::thread::{self, Pace};
+use crate::thread::{self, HOME, Pace};
 
 const ROOT: &str = "/tmp/rename";
 
-/// Starts a renamer and a reader on each processor.
+/// Starts a renamer and readers.
 pub(crate) fn start() -> Result<()> {
     let deep = Path::new(ROOT).join("still/a/b/c/d/e/f/g/h");
     fs::create_dir_all(&deep).with_context(|| format!("failed to create `{}`", deep.display()))?;
     // Every thread of the process works in the deep folder: asking for it takes long.
     env::set_current_dir(&deep).with_context(|| format!("failed to enter `{}`", deep.display()))?;
-    for processor in thread::processors()? {
-        let renamer = Renamer::create(processor)?;
-        // Only one moves names between folders: the file system has one lock for that, and a second
-        // renamer would mostly wait for it.
-        let moves = processor == 0;
-        thread::repeat("renamer", processor, Pace::Background, move || {
-            renamer.rename(moves)
-        })?;
-        thread::repeat(
-            "cwd-reader",
-            processor,
-            Pace::Interrupting(150),
-            read_working_folder,
-        )?;
-    }
-    thread::repeat(
-        "name-seeker",
-        0,
-        Pace::Interrupting(1_000),
-        seek_missing_names,
-    )?;
-    thread::repeat("link-reader", 0, Pace::Interrupting(1_000), read_links)
+    let renamer = Renamer::create()?;
+    thread::repeat("renamer", HOME, Pace::Background, move || renamer.rename())?;
+    thread::read("cwd-reader", 150, read_working_folder)?;
+    thread::read("name-seeker", 5_000, seek_missing_names)?;
+    thread::read("link-reader", 20_000, read_links)
 }
 
 /// Two folders of one renamer, open: a rename then hardly walks a path, and most of it is the move.
@@ -55,8 +38,8 @@ struct Renamer {
 const EXCHANGES: usize = 16;
 
 impl Renamer {
-    fn create(number: usize) -> Result<Self> {
-        let folder = Path::new(ROOT).join(format!("moving{number}"));
+    fn create() -> Result<Self> {
+        let folder = Path::new(ROOT).join("moving");
         let open = |name| -> Result<File> {
             let path = folder.join(name);
             fs::create_dir_all(path.join("folder"))
@@ -70,14 +53,11 @@ impl Renamer {
         })
     }
 
-    fn rename(&self, moves: bool) -> Result<()> {
+    fn rename(&self) -> Result<()> {
         let Self { left, right } = self;
         for _ in 0..EXCHANGES {
             renameat2(left, "file", left, "folder", RenameFlags::RENAME_EXCHANGE)
                 .context("failed to exchange two names")?;
-        }
-        if !moves {
-            return Ok(());
         }
         renameat2(left, "file", right, "away", RenameFlags::RENAME_NOREPLACE)
             .and_then(|()| renameat2(right, "away", left, "file", RenameFlags::RENAME_NOREPLACE))

@@ -5,7 +5,7 @@ use std::{
     convert::Infallible,
     io,
     thread::{Builder, available_parallelism, sleep},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
@@ -29,10 +29,34 @@ const NICENESS: libc::c_int = 10;
 /// The SCHED_FIFO priority of [`Pace::Interrupting`], below that of the kernel's interrupt threads.
 const FIFO_PRIORITY: libc::c_int = 10;
 
-/// The processors' numbers.
-pub(crate) fn processors() -> Result<std::ops::Range<usize>> {
+/// The processor of the writers and of most readers. The others are left to the command: under
+/// single-threaded emulation it then runs at half its speed, however many workloads there are.
+pub(crate) const HOME: usize = 0;
+
+/// How often a reader on another processor looks at most, in microseconds: without PREEMPT_RT only such a
+/// reader can meet a writer inside its section.
+const VISIT_US: u64 = 5_000;
+
+/// A reader sleeps for at least this many times what its last round took, so that the readers of
+/// several workloads leave something to the writers.
+const REST: u32 = 8;
+
+/// Starts a reader at [`HOME`] with this period, and one that looks in from each other processor.
+pub(crate) fn read(
+    name: &str,
+    period_us: u64,
+    round: impl FnMut() -> Result<()> + Clone + Send + 'static,
+) -> Result<()> {
     let count = available_parallelism().context("failed to count the processors")?;
-    Ok(0..count.get())
+    for processor in (0..count.get()).filter(|processor| *processor != HOME) {
+        repeat(
+            name,
+            processor,
+            Pace::Interrupting(period_us.max(VISIT_US)),
+            round.clone(),
+        )?;
+    }
+    repeat(name, HOME, Pace::Interrupting(period_us), round)
 }
 
 /// Starts a thread that repeats `round` on `processor`.
@@ -57,9 +81,11 @@ pub(crate) fn repeat(
             }
             Pace::Interrupting(period_us) => {
                 set_fifo()?;
+                let period = Duration::from_micros(period_us);
                 loop {
+                    let start = Instant::now();
                     round()?;
-                    sleep(Duration::from_micros(period_us));
+                    sleep(period.max(start.elapsed() * REST));
                 }
             }
         }
