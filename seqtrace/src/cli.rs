@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   seqtrace doctor                              what this kernel and this user can do
 
 Exit status: 0 done; 1 it could not be done, the reason is on stderr; 2 usage.
-`stat` and `flame` with a COMMAND exit with the command's own status."
+With a COMMAND that ends by itself, `stat` and `flame` exit with its status."
 )]
 pub struct Cli {
     /// What to do.

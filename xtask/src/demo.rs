@@ -9,13 +9,11 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{progress, tool};
 
-/// What runs in the guest beside seqtrace: threads that exit while others read their process's
-/// times, renames against getcwd, mounts against path walks.
-const WORKLOADS: &str = "cputime,rename,mount";
-
-/// What runs in the guest.
-const SCRIPT: &str = "seqtrace stat --duration 15s && \
-                      seqtrace flame --duration 10s -o /share/out/demo.svg";
+/// What runs in the guest: threads that exit while others read their process's times, renames
+/// against getcwd, mounts against path walks. As seqtrace's command it starts when the probes are
+/// in place, and ends with the time.
+const SCRIPT: &str = "exec seqtrace flame --duration 20s -o /share/out/demo.svg \
+                      -- sh -c 'exec workload cputime rename mount > /dev/null'";
 
 /// Boots a PREEMPT_RT kernel, makes it contend, prints the table and leaves a flamegraph
 #[derive(clap::Args, Debug)]
@@ -43,14 +41,7 @@ pub(crate) fn demo(args: &Args) -> Result<ExitCode> {
         );
     }
     let status = Command::new(env::current_exe().context("failed to find the xtask")?)
-        .args([
-            "vm",
-            "--kernel",
-            &args.kernel,
-            "--workload",
-            WORKLOADS,
-            "--share",
-        ])
+        .args(["vm", "--kernel", &args.kernel, "--share"])
         .arg(&share)
         .args(["--timeout", "600", "--", "sh", "-c", SCRIPT])
         .status()

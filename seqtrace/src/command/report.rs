@@ -88,7 +88,8 @@ pub async fn stat(json: bool, span: &Span, trace: &Trace, progress: bool) -> Res
     finish(&outcome)
 }
 
-/// A flamegraph at the end; `None` writes to standard output.
+/// A flamegraph at the end, and the totals that it draws; `None` writes the graph, and nothing
+/// else, to standard output.
 ///
 /// # Errors
 ///
@@ -108,8 +109,11 @@ pub async fn flame(
     };
     match output {
         None => io::stdout().write_all(&bytes)?,
-        Some(path) => fs::write(path, &bytes)
-            .with_context(|| format!("failed to write `{}`", path.display()))?,
+        Some(path) => {
+            fs::write(path, &bytes)
+                .with_context(|| format!("failed to write `{}`", path.display()))?;
+            print(&table::closing(&outcome.snapshot, size().0))?;
+        }
     }
     finish(&outcome)
 }

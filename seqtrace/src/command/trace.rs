@@ -26,7 +26,7 @@ use crate::{
 pub struct Outcome {
     /// The complete numbers.
     pub snapshot: Snapshot,
-    /// How the command ended, where there was one.
+    /// How the command ended, where there was one that ended by itself.
     pub status: Option<ExitStatus>,
     /// Modules that were unloaded while they were probed.
     pub departed: BTreeSet<String>,
@@ -160,7 +160,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Collects until the span is over; returns how the command ended.
+    /// Collects until the span is over; returns how the command ended, if it ended by itself.
     async fn watch(
         &mut self,
         span: &Span,
@@ -183,10 +183,11 @@ impl Run<'_> {
                 }
             }
         }
-        match &mut child {
-            None => Ok(None),
-            Some(child) => child.end().await.map(Some),
+        // The status of a command that we ended says nothing about it.
+        if let Some(child) = &mut child {
+            child.end().await?;
         }
+        Ok(None)
     }
 
     /// The kernel takes the probes of a module off when it leaves (`kernel/kprobes.c`,

@@ -1,5 +1,5 @@
 //! Load that makes the kernel's sequence counters meet their writers, run beside a command in a
-//! guest: `workload NAME`. It prints one line when it is under way and then runs until it is killed.
+//! guest: `workload NAME…`. It prints one line when it is under way and then runs until it is killed.
 //!
 //! On PREEMPT_RT a reader blocks only when it meets a writer inside its section. Chance alone
 //! rarely brings that about, so most loads use priorities: a writer of low priority runs all the
@@ -20,19 +20,26 @@ mod thread;
 
 use std::{env, thread::park};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail, ensure};
 use guest::WORKLOADS;
 
 fn main() -> Result<()> {
-    let name = env::args().nth(1).context("a workload's name is needed")?;
-    match name.as_str() {
-        "clock" => clock::start()?,
-        "cputime" => cputime::start()?,
-        "mount" => mount::start()?,
-        "read" => quiet::start_reading()?,
-        "rename" => rename::start()?,
-        "idle" => {}
-        other => bail!("no workload `{other}`: there are {}", WORKLOADS.join(", ")),
+    let names: Vec<String> = env::args().skip(1).collect();
+    ensure!(
+        !names.is_empty(),
+        "names of workloads are needed: {}",
+        WORKLOADS.join(", ")
+    );
+    for name in &names {
+        match name.as_str() {
+            "clock" => clock::start()?,
+            "cputime" => cputime::start()?,
+            "mount" => mount::start()?,
+            "read" => quiet::start_reading()?,
+            "rename" => rename::start()?,
+            "idle" => {}
+            other => bail!("no workload `{other}`: there are {}", WORKLOADS.join(", ")),
+        }
     }
     println!("under way");
     loop {
