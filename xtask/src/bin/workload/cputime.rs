@@ -15,14 +15,27 @@ use crate::thread::{self, HOME, Pace, check};
 /// Threads that exit at about the same time.
 const BATCH: usize = 8;
 
+/// Threads that do nothing: readers walk over all of them inside their section, which makes it long
+/// enough to be interrupted.
+const RESTING: usize = 100;
+
 /// Starts an exiter and readers.
 pub(crate) fn start() -> Result<()> {
     let bare = BareThread::new()?;
+    for _ in 0..RESTING {
+        bare.begin_resting()?;
+    }
     thread::repeat("stats-exiter", HOME, Pace::Background, move || {
         bare.exit_batch()
     })?;
     let mut question = Question::Usage;
     thread::read("stats-reader", 150, move || {
+        question = question.next();
+        question.ask()
+    })?;
+    // It runs at the writer's own priority, so that a writer gets in while it reads: it must retry.
+    let mut question = Question::Usage;
+    thread::repeat("usage-reader", HOME, Pace::Background, move || {
         question = question.next();
         question.ask()
     })?;
@@ -96,17 +109,25 @@ impl BareThread {
         }
     }
 
+    /// Lets a thread begin that never ends.
+    fn begin_resting(&self) -> Result<()> {
+        self.begin(&mut MaybeUninit::uninit(), rest)
+    }
+
+    fn begin(&self, slot: &mut MaybeUninit<libc::pthread_t>, body: Body) -> Result<()> {
+        let Self(attributes) = self;
+        // SAFETY: the slot takes the thread's handle, the attributes are initialized, and no body
+        // looks at its argument.
+        let error =
+            unsafe { libc::pthread_create(slot.as_mut_ptr(), attributes, body, ptr::null_mut()) };
+        succeed(error).context("failed to start a thread")
+    }
+
     /// Lets a batch of threads begin and exit.
     fn exit_batch(&self) -> Result<()> {
-        let Self(attributes) = self;
         let mut batch = [MaybeUninit::<libc::pthread_t>::uninit(); BATCH];
         for slot in &mut batch {
-            let handle = slot.as_mut_ptr();
-            // SAFETY: the slot takes the thread's handle, the attributes are initialized, and
-            // `exit_at_once` never looks at its argument.
-            let error =
-                unsafe { libc::pthread_create(handle, attributes, exit_at_once, ptr::null_mut()) };
-            succeed(error).context("failed to start a thread")?;
+            self.begin(slot, exit_at_once)?;
         }
         for slot in batch {
             // SAFETY: the loop above has initialized each slot, and each thread is joined once.
@@ -114,6 +135,16 @@ impl BareThread {
             succeed(error).context("failed to join a thread")?;
         }
         Ok(())
+    }
+}
+
+/// What a bare thread runs.
+type Body = extern "C" fn(*mut libc::c_void) -> *mut libc::c_void;
+
+extern "C" fn rest(_argument: *mut libc::c_void) -> *mut libc::c_void {
+    loop {
+        // SAFETY: waits for a signal and touches no memory.
+        unsafe { libc::pause() };
     }
 }
 
