@@ -1,5 +1,7 @@
 //! From the registers saved at a probe to the site it stands for.
 
+use core::{arch::asm, mem::offset_of};
+
 use aya_ebpf::{bindings::pt_regs, programs::ProbeContext};
 use seqtrace_common::{
     loss,
@@ -7,6 +9,27 @@ use seqtrace_common::{
 };
 
 use crate::maps::{SITES, counters, counting, lose};
+
+/// Loads one register from the context.
+///
+/// Not written in Rust, because the compiler would make one load with a computed address of the many
+/// in `register`, and the verifier wants a constant offset from the context.
+macro_rules! load {
+    ($ctx:expr, $register:ident) => {{
+        let value: u64;
+        // SAFETY: reads a member of the `pt_regs` that the context of a kprobe program is.
+        unsafe {
+            asm!(
+                "{value} = *(u64 *)({regs} + {offset})",
+                value = out(reg) value,
+                regs = in(reg) $ctx.regs,
+                offset = const offset_of!(pt_regs, $register),
+                options(pure, readonly, nostack),
+            );
+        }
+        value
+    }};
+}
 
 /// Finds the site and counts the hit; `None` outside the time in which events are counted.
 #[inline]
@@ -44,23 +67,22 @@ pub(crate) fn registers(ctx: &ProbeContext) -> &pt_regs {
 /// that no register has.
 #[inline]
 pub(crate) fn register(ctx: &ProbeContext, number: u32) -> Option<u64> {
-    let regs = registers(ctx);
     Some(match number {
-        0 => regs.rax,
-        1 => regs.rcx,
-        2 => regs.rdx,
-        3 => regs.rbx,
-        5 => regs.rbp,
-        6 => regs.rsi,
-        7 => regs.rdi,
-        8 => regs.r8,
-        9 => regs.r9,
-        10 => regs.r10,
-        11 => regs.r11,
-        12 => regs.r12,
-        13 => regs.r13,
-        14 => regs.r14,
-        15 => regs.r15,
+        0 => load!(ctx, rax),
+        1 => load!(ctx, rcx),
+        2 => load!(ctx, rdx),
+        3 => load!(ctx, rbx),
+        5 => load!(ctx, rbp),
+        6 => load!(ctx, rsi),
+        7 => load!(ctx, rdi),
+        8 => load!(ctx, r8),
+        9 => load!(ctx, r9),
+        10 => load!(ctx, r10),
+        11 => load!(ctx, r11),
+        12 => load!(ctx, r12),
+        13 => load!(ctx, r13),
+        14 => load!(ctx, r14),
+        15 => load!(ctx, r15),
         _ => return None,
     })
 }

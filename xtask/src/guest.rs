@@ -27,6 +27,9 @@ pub mod port {
     pub const ALL: [&str; 4] = [STDOUT, STDERR, STDIN, CONTROL];
 }
 
+/// The workloads that a guest knows.
+pub const WORKLOADS: [&str; 6] = ["clock", "cputime", "idle", "mount", "read", "rename"];
+
 /// What the guest is to do.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Job {
@@ -34,7 +37,7 @@ pub struct Job {
     pub command: Vec<String>,
     /// Kernel modules to load, as files of the initramfs, dependencies first.
     pub modules: Vec<String>,
-    /// Workloads that run beside the command.
+    /// [`WORKLOADS`] that run beside the command.
     pub workloads: Vec<String>,
     /// A folder is shared under [`SHARE_TAG`] and [`OUT_TAG`].
     pub share: bool,

@@ -1,6 +1,7 @@
 //! Developer tasks: `cargo xtask help` lists them.
 
 mod cache;
+mod debian;
 mod demo;
 mod lint;
 mod live;
@@ -32,7 +33,6 @@ enum Task {
     Test(test::Args),
     /// Format, lints, spelling, licences
     Lint,
-    /// Runs a command as root in a guest of its own kernel
     Vm(vm::Args),
     /// Builds the eBPF object into seqtrace/prebuilt
     BuildEbpf(object::Options),

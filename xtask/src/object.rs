@@ -4,7 +4,6 @@
 //! pinned rustc, bpf-linker and `Cargo.lock`, and on nothing of the machine.
 #![expect(clippy::print_stderr, reason = "progress of a developer's tool")]
 
-mod debian;
 mod linker;
 mod sources;
 mod toolchain;

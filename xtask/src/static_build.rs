@@ -21,14 +21,7 @@ pub(crate) fn cargo() -> Command {
     // With `--target` the flags leave proc-macros alone, which cannot be static.
     cargo
         .current_dir(tool::workspace())
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--release",
-            "--target",
-            TARGET,
-        ])
+        .args(["build", "--locked", "--release", "--target", TARGET])
         .args(["--config", &flags])
         // The guest's memory holds the programs: function names, but no line tables.
         .args(["--config", "profile.release.strip='debuginfo'"])

@@ -6,10 +6,14 @@
 pub mod refusal;
 pub mod session;
 
+mod backend;
+mod guard;
 mod limit;
+mod links;
 mod object;
-mod probe;
+mod perf;
 mod table;
+mod tracefs;
 
 pub use self::{
     object::{AttachOptions, MapSizes, TaskLayout},

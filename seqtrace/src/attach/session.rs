@@ -2,7 +2,7 @@
 //! a block whose start was seen is followed to its end.
 
 use std::{
-    fmt, mem,
+    fmt,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -11,15 +11,15 @@ use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf,
     maps::{Array, Map},
-    programs::{KProbe, kprobe::KProbeLink},
 };
 
 use super::{
-    limit,
+    backend::Backend,
+    links::Links,
     object::{self, AttachOptions, MapSizes, TaskLayout},
-    probe,
     refusal::Refusal,
     table::{Probe, Table},
+    tracefs::Tracefs,
 };
 use crate::plan::Plan;
 
@@ -49,9 +49,7 @@ impl std::error::Error for Interrupted {}
 /// The live attachments of one plan, and the maps they write to. Dropping it detaches all.
 #[derive(Debug)]
 pub struct Session {
-    // Dropped in this order.
-    starts: Vec<(u32, KProbeLink)>,
-    ends: Vec<(u32, KProbeLink)>,
+    backend: Box<dyn Backend>,
     ebpf: Ebpf,
     slots: u32,
     probed: Vec<u32>,
@@ -77,11 +75,14 @@ impl Session {
     ) -> Result<Self> {
         let since = Instant::now();
         let table = Table::new(plan);
-        limit::raise(table.entries.len())?;
+        // Before the object is loaded: the guard must not hold on to it.
+        let backend: Box<dyn Backend> = match Tracefs::open()? {
+            Some(tracefs) => Box::new(tracefs),
+            None => Box::new(Links::new(table.entries.len())?),
+        };
         let ebpf = object::load(plan.targets.len(), &table.entries, layout, options)?;
         let mut session = Self {
-            starts: Vec::new(),
-            ends: Vec::new(),
+            backend,
             ebpf,
             slots: plan
                 .targets
@@ -115,7 +116,7 @@ impl Session {
             if stop.load(Ordering::Relaxed) {
                 bail!(Interrupted);
             }
-            self.attach_one(probe)?;
+            self.place(probe)?;
             progress(Progress {
                 detaching: false,
                 done,
@@ -123,36 +124,23 @@ impl Session {
             });
         }
         self.refusals.sort_unstable();
-        if self.starts.is_empty() {
+        let refused = |probe: &&Probe| self.refusals.iter().any(|(slot, _)| *slot == probe.slot);
+        let probed = table.starts.iter().filter(|probe| !refused(probe));
+        self.probed = probed.map(|probe| probe.slot).collect();
+        if self.probed.is_empty() {
             bail!(nothing_attached(&self.refusals));
         }
-        self.probed = self.starts.iter().map(|(slot, _)| *slot).collect();
-        self.probed.sort_unstable();
-        Ok(())
+        self.backend.start(&mut self.ebpf)
     }
 
     /// A block one of whose ends is refused is refused as a whole.
-    fn attach_one(&mut self, probe: &Probe) -> Result<()> {
-        let Probe {
-            slot,
-            program,
-            names: _,
-        } = probe;
-        if self.refusals.iter().any(|(refused, _)| refused == slot) {
+    fn place(&mut self, probe: &Probe) -> Result<()> {
+        if self.refusals.iter().any(|(slot, _)| *slot == probe.slot) {
             return Ok(());
         }
-        let kprobe = self
-            .ebpf
-            .program_mut(program)
-            .context("failed to find a program")?;
-        let kprobe: &mut KProbe = kprobe.try_into()?;
-        match probe::attach(kprobe, probe)? {
-            Ok(link) if *program == "lock_end" => self.ends.push((*slot, link)),
-            Ok(link) => self.starts.push((*slot, link)),
-            Err(refusal) => {
-                self.ends.retain(|(other, _)| other != slot);
-                self.refusals.push((*slot, refusal));
-            }
+        if let Err(refusal) = self.backend.place(&mut self.ebpf, probe)? {
+            self.backend.withdraw(probe.slot)?;
+            self.refusals.push((probe.slot, refusal));
         }
         Ok(())
     }
@@ -181,18 +169,16 @@ impl Session {
 
     /// Takes all probes off. The maps stay, for the last reading. May be called twice.
     pub fn detach(&mut self, mut progress: impl FnMut(Progress)) {
-        let total = self.starts.len() + self.ends.len();
-        let links = mem::take(&mut self.starts)
-            .into_iter()
-            .chain(mem::take(&mut self.ends));
-        for (index, link) in links.enumerate() {
-            drop(link);
+        let total = self.backend.probes();
+        let mut done = 0;
+        self.backend.stop(&mut || {
+            done += 1;
             progress(Progress {
                 detaching: true,
-                done: index + 1,
+                done,
                 total,
             });
-        }
+        });
     }
 
     /// The slots with a live probe, ascending.

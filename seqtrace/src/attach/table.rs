@@ -10,6 +10,12 @@ use crate::{
     plan::{Plan, Target},
 };
 
+/// The program at the ends of blocks.
+pub(super) const LOCK_END: &str = "lock_end";
+
+/// The programs of the object, in the order in which they are to be started.
+pub(super) const PROGRAMS: [&str; 4] = [LOCK_END, "lock_call", "pause", "retry"];
+
 /// One attachment: a program at an address.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Probe {

@@ -2,25 +2,11 @@
 
 use crate::{guest::Guest, numbers, refusal, shutdown, sites};
 
-/// How a case ended that did not panic.
-#[derive(Debug)]
-pub enum Verdict {
-    /// It holds; with the numbers that it looked at.
-    Ok(String),
-    /// This kernel lacks what the case needs.
-    Skip {
-        /// First kernel series that has it. A skip on a newer kernel is a failure.
-        since: &'static str,
-        /// What is missing.
-        why: String,
-    },
-}
-
-/// A case: panics when it does not hold.
-pub type Case = fn(&Guest) -> Verdict;
+/// A case: panics when it does not hold, else returns the numbers that it looked at.
+pub(crate) type Case = fn(&Guest) -> String;
 
 /// All cases by name. The last ones change the guest (CPUs, mounts) and stay last.
-pub const CASES: &[(&str, Case)] = &[
+pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "every_site_is_accounted_for",
         sites::every_site_is_accounted_for,

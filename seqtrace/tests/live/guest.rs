@@ -2,28 +2,28 @@
 
 use std::{
     fs,
-    path::Path,
+    io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 /// Facts of this guest that cases depend on.
 #[derive(Debug)]
-pub struct Guest {
+pub(crate) struct Guest {
     /// `uname -r`.
-    pub release: String,
+    pub(crate) release: String,
     /// Whether it is a PREEMPT_RT kernel.
-    pub realtime: bool,
+    pub(crate) realtime: bool,
 }
 
 /// Whether this is a guest of the harness: it marks them on the kernel's command line.
-pub fn is_guest() -> bool {
+pub(crate) fn is_guest() -> bool {
     fs::read_to_string("/proc/cmdline").is_ok_and(|line| line.contains("seqtrace.guest"))
 }
 
 impl Guest {
     /// Reads the facts.
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc is mounted");
         let realtime = fs::read_to_string("/sys/kernel/realtime").is_ok_and(|t| t.trim() == "1");
         Self {
@@ -33,7 +33,7 @@ impl Guest {
     }
 
     /// Series of the kernel: `6.12`.
-    pub fn series(&self) -> String {
+    pub(crate) fn series(&self) -> String {
         self.release
             .split('.')
             .take(2)
@@ -43,7 +43,7 @@ impl Guest {
 }
 
 /// Number of kprobes in the kernel, whoever attached them.
-pub fn probes() -> usize {
+pub(crate) fn probes() -> usize {
     fs::read_to_string("/sys/kernel/debug/kprobes/list")
         .expect("debugfs is mounted")
         .lines()
@@ -53,7 +53,7 @@ pub fn probes() -> usize {
 /// Waits until `condition` holds, for at most `limit`.
 ///
 /// Panics with `what` when it does not.
-pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(
@@ -65,22 +65,37 @@ pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bo
 }
 
 /// A workload that runs until it is dropped.
-pub struct Workload(Child);
+pub(crate) struct Workload(Child);
 
 impl Workload {
-    /// Starts the workload `name`, alone on the given CPU where one is given.
-    pub fn start(name: &str) -> Self {
-        let program = ["/bin/workload", "/usr/bin/workload"]
-            .into_iter()
-            .find(|path| Path::new(path).exists())
-            .expect("the guest has the workload program");
-        let child = Command::new(program)
+    /// Starts the workload `name` and waits until it is under way.
+    pub(crate) fn start(name: &str) -> Self {
+        let mut child = Command::new("workload")
             .arg(name)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
-            .expect("the workload starts");
+            .expect("the guest has the workload program");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("stdout is caught"))
+            .read_line(&mut line)
+            .expect("it says when it is under way");
+        assert_eq!(line, "under way\n");
         Self(child)
+    }
+
+    /// Processor time that it has used, in ticks of 10 ms.
+    pub(crate) fn cpu_ticks(&self) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).expect("it runs");
+        // Fields 14 and 15 (proc(5)); the name before may hold anything but ends with `)`.
+        let fields: Vec<&str> = text
+            .rsplit(')')
+            .next()
+            .expect("a line")
+            .split(' ')
+            .collect();
+        let ticks = |field: usize| fields[field].parse::<u64>().expect("a number");
+        ticks(12) + ticks(13)
     }
 }
 

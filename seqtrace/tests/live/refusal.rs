@@ -3,29 +3,28 @@
 use std::{fs, process::Command};
 
 use crate::{
-    case::Verdict,
     guest::{self, Guest},
     seqtrace,
 };
 
-fn told() -> Verdict {
+fn told() -> String {
     assert_eq!(guest::probes(), 0, "nothing stays attached");
-    Verdict::Ok(String::new())
+    String::new()
 }
 
-pub fn a_command_that_does_not_exist_is_told(_: &Guest) -> Verdict {
+pub(crate) fn a_command_that_does_not_exist_is_told(_: &Guest) -> String {
     seqtrace::run(&["stat", "--", "no-such-command"]).failed_with("no-such-command");
     told()
 }
 
-pub fn a_user_without_privileges_is_told(_: &Guest) -> Verdict {
+pub(crate) fn a_user_without_privileges_is_told(_: &Guest) -> String {
     for words in [&["stat"][..], &["sites"], &["top"]] {
         seqtrace::run_as_nobody(words).failed_with("run seqtrace as root");
     }
     told()
 }
 
-pub fn hidden_addresses_are_told(_: &Guest) -> Verdict {
+pub(crate) fn hidden_addresses_are_told(_: &Guest) -> String {
     let path = "/proc/sys/kernel/kptr_restrict";
     let before = fs::read_to_string(path).expect("the setting");
     fs::write(path, "2").expect("addresses are hidden");
@@ -35,7 +34,7 @@ pub fn hidden_addresses_are_told(_: &Guest) -> Verdict {
     told()
 }
 
-pub fn kprobes_switched_off_are_told(_: &Guest) -> Verdict {
+pub(crate) fn kprobes_switched_off_are_told(_: &Guest) -> String {
     let path = "/sys/kernel/debug/kprobes/enabled";
     fs::write(path, "0").expect("kprobes are switched off");
     let run = seqtrace::run(&["stat", "--duration", "1s"]);
@@ -44,7 +43,7 @@ pub fn kprobes_switched_off_are_told(_: &Guest) -> Verdict {
     told()
 }
 
-pub fn missing_tracefs_is_told(_: &Guest) -> Verdict {
+pub(crate) fn missing_tracefs_is_told(_: &Guest) -> String {
     let unmount = |path: &str| Command::new("umount").arg(path).status();
     // debugfs brings its own tracefs along.
     let _ = unmount("/sys/kernel/debug/tracing");
@@ -52,5 +51,5 @@ pub fn missing_tracefs_is_told(_: &Guest) -> Verdict {
     assert!(status.success(), "tracefs was mounted");
     let _ = unmount("/sys/kernel/debug");
     seqtrace::run(&["sites"]).failed_with("mount -t tracefs");
-    Verdict::Ok(String::new())
+    String::new()
 }

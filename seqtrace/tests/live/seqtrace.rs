@@ -11,24 +11,24 @@ use serde_json::Value;
 
 /// What one run left.
 #[derive(Debug)]
-pub struct Run {
+pub(crate) struct Run {
     /// How it ended.
-    pub status: ExitStatus,
+    pub(crate) status: ExitStatus,
     /// All of its standard output.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// All of its standard error.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 impl Run {
     /// Panics unless the run ended with status 0.
-    pub fn succeeded(self) -> Self {
+    pub(crate) fn succeeded(self) -> Self {
         assert!(self.status.success(), "{}\n{}", self.status, self.stderr);
         self
     }
 
     /// Panics unless the run ended with status 1 and one clear line that has `part` in it.
-    pub fn failed_with(self, part: &str) {
+    pub(crate) fn failed_with(self, part: &str) {
         let Self { status, stderr, .. } = self;
         assert_eq!(status.code(), Some(1), "{status}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "more than one line: {stderr}");
@@ -39,24 +39,24 @@ impl Run {
 }
 
 /// A command line of seqtrace.
-pub fn command(words: &[&str]) -> Command {
+pub(crate) fn command(words: &[&str]) -> Command {
     let mut command = Command::new("seqtrace");
     command.args(words).stdin(Stdio::null());
     command
 }
 
 /// Runs seqtrace to its end.
-pub fn run(words: &[&str]) -> Run {
+pub(crate) fn run(words: &[&str]) -> Run {
     finish(start(&mut command(words)))
 }
 
 /// Runs seqtrace as a user without privileges.
-pub fn run_as_nobody(words: &[&str]) -> Run {
+pub(crate) fn run_as_nobody(words: &[&str]) -> Run {
     finish(start(command(words).uid(65534).gid(65534)))
 }
 
 /// Starts a command with its output caught.
-pub fn start(command: &mut Command) -> Child {
+pub(crate) fn start(command: &mut Command) -> Child {
     command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -65,7 +65,7 @@ pub fn start(command: &mut Command) -> Child {
 }
 
 /// Reads a started command to its end.
-pub fn finish(mut child: Child) -> Run {
+pub(crate) fn finish(mut child: Child) -> Run {
     let mut errors = child.stderr.take().expect("stderr is caught");
     let reader = std::thread::spawn(move || {
         let mut text = String::new();
@@ -73,8 +73,10 @@ pub fn finish(mut child: Child) -> Run {
         text
     });
     let mut stdout = String::new();
-    let mut output = child.stdout.take().expect("stdout is caught");
-    output.read_to_string(&mut stdout).expect("stdout is text");
+    // A case that reads the output itself has taken it.
+    if let Some(mut output) = child.stdout.take() {
+        output.read_to_string(&mut stdout).expect("stdout is text");
+    }
     Run {
         status: child.wait().expect("it ends"),
         stdout,
@@ -83,7 +85,7 @@ pub fn finish(mut child: Child) -> Run {
 }
 
 /// The snapshot that `seqtrace stat --json` prints; checks everything that adds up in it.
-pub fn stat(words: &[&str]) -> Snapshot {
+pub(crate) fn stat(words: &[&str]) -> Snapshot {
     let words = [&["stat", "--json"], words].concat();
     let run = run(&words).succeeded();
     let snapshot: Snapshot = serde_json::from_str(&run.stdout).expect("one JSON document");
@@ -93,7 +95,7 @@ pub fn stat(words: &[&str]) -> Snapshot {
 }
 
 /// The document that `seqtrace sites --json` prints.
-pub fn sites() -> Value {
+pub(crate) fn sites() -> Value {
     let run = run(&["sites", "--json"]).succeeded();
     serde_json::from_str(&run.stdout).expect("one JSON document")
 }

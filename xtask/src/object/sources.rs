@@ -13,15 +13,23 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 
 use super::{
-    debian,
     linker::link,
     progress,
-    toolchain::{Toolchain, output},
+    toolchain::{Toolchain, output, run},
 };
+use crate::debian::Repository;
+
+/// Suites that may have the release, the likeliest first.
+const SUITES: [&str; 4] = [
+    "trixie-backports",
+    "bookworm-backports",
+    "testing",
+    "unstable",
+];
 
 /// Where the source of the standard library is to come from.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -82,7 +90,7 @@ fn overlay(root: &Path, toolchain: &Toolchain) -> Result<Sources> {
     } = toolchain;
     let source = root.join(format!("deb/usr/src/rustc-{release}"));
     if !source.join("library/Cargo.lock").exists() {
-        debian::unpack("rust-src", release, &root.join("apt"), &root.join("deb"))?;
+        unpack_debian(release, &root.join("apt"), &root.join("deb"))?;
     }
     ensure!(
         source.join("library/Cargo.lock").exists(),
@@ -114,6 +122,41 @@ fn overlay(root: &Path, toolchain: &Toolchain) -> Result<Sources> {
     })
 }
 
+/// Unpacks Debian's source of exactly this release into `to`; apt's state is kept in `state`.
+fn unpack_debian(release: &str, state: &Path, to: &Path) -> Result<()> {
+    for suite in SUITES {
+        let repository = match Repository::update(&state.join(suite), &[suite]) {
+            Ok(repository) => repository,
+            Err(error) => {
+                // A suite that the mirror does not have is no reason to stop.
+                progress(&format!("{error:#}"));
+                continue;
+            }
+        };
+        let Some(package) = repository.newest("rust-src", |version| is_of(version, release))?
+        else {
+            continue;
+        };
+        let folder = tempfile::tempdir_in(state).context("failed to make a folder")?;
+        repository.download(&[package], folder.path())?;
+        let file = fs::read_dir(folder.path())
+            .context("failed to read the folder of the package")?
+            .find_map(|entry| Some(entry.ok()?.path()))
+            .context("apt downloaded no package")?;
+        return run(Command::new("dpkg-deb").arg("--extract").arg(file).arg(to));
+    }
+    bail!(
+        "failed to find `rust-src` {release} in Debian's {}, install it with \
+         `rustup component add rust-src`",
+        SUITES.join(", ")
+    )
+}
+
+/// Whether a Debian version is of upstream's `release`: `1.95.0+dfsg1-2~bpo13+1` of `1.95.0`.
+fn is_of(version: &str, release: &str) -> bool {
+    version.split(['+', '-']).next() == Some(release)
+}
+
 /// Writes a `rustc` that has another sysroot.
 fn wrapper(root: &Path, rustc: &Path, sysroot: &Path) -> Result<PathBuf> {
     let path = root.join("rustc");
@@ -129,4 +172,16 @@ fn wrapper(root: &Path, rustc: &Path, sysroot: &Path) -> Result<PathBuf> {
         .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
         .with_context(|| format!("failed to write `{}`", path.display()))?;
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_very_release_matches() {
+        assert!(is_of("1.95.0+dfsg1-2~bpo13+1", "1.95.0"));
+        assert!(!is_of("1.95.1+dfsg1-1", "1.95.0"));
+        assert!(!is_of("1.95.0+dfsg1-2", "1.95"));
+    }
 }

@@ -25,6 +25,7 @@ use nix::{
 
 use super::{
     console::Console,
+    ending::Ending,
     events::{self, Event, Stream},
     qemu::Machine,
     terminal,
@@ -33,21 +34,8 @@ use crate::progress;
 
 /// How long a guest may take to power off once the host has everything.
 const POWER_OFF: Duration = Duration::from_secs(20);
-/// How long a dying guest may go on to print: the cause stands after the marker.
+/// How long to listen to a guest that is dying or gone: a panic's cause stands after its marker.
 const LAST_WORDS: Duration = Duration::from_secs(3);
-
-/// How a guest ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Ending {
-    /// The command came to an end.
-    Verdict(Verdict),
-    /// The deadline passed.
-    Deadline,
-    /// The guest panicked, locked up or ended without a verdict, as this says.
-    Died(String),
-    /// This signal was sent to us.
-    Interrupted(i32),
-}
 
 /// What to do with what comes from the guest.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +74,7 @@ pub(crate) fn boot(machine: &Machine, options: Options) -> Result<(Ending, Vec<S
     let terminal = options.terminal;
     events::feed(run.path(), move |sink| {
         if terminal {
-            terminal::copy_typing(sink)
+            terminal::copy_typing(sink);
         }
     })?;
     let log = fs::File::create(run.path().join("qemu")).context("failed to create QEMU's log")?;
@@ -140,7 +128,7 @@ impl Guest {
                     }
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    return Ok(self.timed_out());
+                    return Ok(self.ending());
                 }
             }
             if self.console.death().is_some() && !dying {
@@ -155,10 +143,11 @@ impl Guest {
                 }
                 end = Instant::now() + POWER_OFF;
             }
-            if let Some(status) = self.exited
-                && self.open_streams == 0
-            {
-                return Ok(self.ended(status));
+            if self.exited.is_some() {
+                if self.open_streams == 0 {
+                    return Ok(self.ending());
+                }
+                end = end.min(Instant::now() + LAST_WORDS);
             }
         }
     }
@@ -226,20 +215,17 @@ impl Guest {
         })
     }
 
-    fn timed_out(&self) -> Ending {
-        match (&self.verdict, self.console.death()) {
-            (Some(verdict), _) if self.is_complete() => Ending::Verdict(verdict.clone()),
-            (_, Some(line)) => Ending::Died(line.to_owned()),
-            (Some(_), None) => Ending::Died("its output is incomplete".to_owned()),
-            (None, None) => Ending::Deadline,
+    /// What it means that nothing more is to be waited for. A death that the log tells of outweighs
+    /// a verdict: the command may have got through, but the kernel under it did not.
+    fn ending(&self) -> Ending {
+        if let Some(line) = self.console.death() {
+            return Ending::Died(line.to_owned());
         }
-    }
-
-    fn ended(&self, status: ExitStatus) -> Ending {
-        match (&self.verdict, self.console.death()) {
+        match (&self.verdict, self.exited) {
             (Some(verdict), _) if self.is_complete() => Ending::Verdict(verdict.clone()),
-            (_, Some(line)) => Ending::Died(line.to_owned()),
-            _ => Ending::Died(match status.signal() {
+            (Some(_), _) => Ending::Died("its output is incomplete".to_owned()),
+            (None, None) => Ending::Deadline(self.options.deadline.as_secs()),
+            (None, Some(status)) => Ending::Died(match status.signal() {
                 Some(signal) => format!("signal {signal} ended QEMU"),
                 None => format!("it ended without a verdict, QEMU with {status}"),
             }),

@@ -1,4 +1,4 @@
-//! The cache of kernels, outside the clone so that clones share it:
+//! The kernels in the cache:
 //!
 //! ```text
 //! names/6.12-rt -> ../kernels/6.12.117+deb13-rt-amd64     what a name meant when it was resolved
@@ -10,7 +10,6 @@
 //! `--update` asks for the newest package again.
 
 use std::{
-    env,
     fs::{self, File},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
@@ -26,17 +25,9 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Finds the folder: `SEQTRACE_CACHE`, else `seqtrace` in `XDG_CACHE_HOME` or `~/.cache`.
+    /// Opens the cache, which the tasks share.
     pub(crate) fn open() -> Result<Self> {
-        let variable = |name| {
-            env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
-        let root = variable("SEQTRACE_CACHE")
-            .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("seqtrace")))
-            .or_else(|| Some(variable("HOME")?.join(".cache/seqtrace")))
-            .context("failed to find a cache folder: set `SEQTRACE_CACHE`")?;
+        let root = crate::cache::directory()?;
         for folder in ["names", "kernels", "apt"] {
             let folder = root.join(folder);
             fs::create_dir_all(&folder)

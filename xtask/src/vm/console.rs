@@ -7,12 +7,14 @@ use std::collections::VecDeque;
 const TAIL_LINES: usize = 40;
 
 /// After one of these on the log the guest will not come to an end by itself.
-const MARKERS: [&str; 5] = [
+const MARKERS: [&str; 6] = [
     "Kernel panic - not syncing",
     "end Kernel panic",
     "soft lockup - CPU",
     "hard LOCKUP on cpu",
     "Oops: ",
+    // The count of oopses ends the first line of each, whatever it begins with.
+    " [#1]",
 ];
 
 /// Both halves must be in a line: `rcu: INFO: rcu_preempt detected stalls on CPUs/tasks`.
@@ -101,7 +103,7 @@ mod tests {
             "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
             "rcu: INFO: rcu_preempt self-detected stall on CPU",
             "Oops: int3: 0000 [#1] PREEMPT_RT SMP",
-            "BUG: kernel NULL pointer dereference... Oops: 0000 [#1]",
+            "int3: 0000 [#1] PREEMPT_RT SMP NOPTI",
         ] {
             assert!(is_death(line), "{line}");
         }

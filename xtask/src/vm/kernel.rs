@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{cache::Cache, flavour::Flavour, repository::Repository};
-use crate::{progress, tool};
+use super::{cache::Cache, flavour::Flavour};
+use crate::{debian::Repository, progress, tool};
 
 /// A kernel image and its modules.
 #[derive(Clone, Debug, Eq, PartialEq)]

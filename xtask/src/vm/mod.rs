@@ -1,29 +1,35 @@
 //! `cargo xtask vm`: from the name of a kernel and a command to the command's output and exit
 //! status. Standard output carries the command's bytes and nothing else.
 
+mod accelerator;
 mod boot;
 mod cache;
 mod console;
-mod control;
 mod cpio;
+mod ending;
 mod events;
 mod flavour;
 mod initramfs;
 mod kernel;
+mod list;
 mod module_tree;
 mod programs;
 mod qemu;
-mod repository;
 mod terminal;
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
-use clap::ValueEnum as _;
-use guest::{Job, Outcome, Verdict};
+use guest::{Job, WORKLOADS};
+use tempfile::NamedTempFile;
 
+pub(crate) use self::ending::HARNESS_FAILED;
 use self::{
-    boot::Ending,
     cache::Cache,
     flavour::Flavour,
     kernel::Kernel,
@@ -34,19 +40,16 @@ use self::{
 };
 use crate::progress;
 
-/// Exit status when the guest panicked, locked up or ended without a verdict.
-const GUEST_DIED: u8 = 123;
-/// Exit status when the deadline passed, as `timeout` has it.
-const DEADLINE_PASSED: u8 = 124;
-/// Exit status when the harness could not do its work.
-pub(crate) const HARNESS_FAILED: u8 = 125;
-
 /// Boots a kernel with seqtrace and a busybox userland, runs a command as root and returns its
 /// output and exit status.
 ///
 /// Exit status: that of the command (128 + n when signal n ended it); 123 when the guest died, 124
 /// when the deadline passed, 125 when the harness failed.
 #[derive(clap::Args, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct Args {
     /// A Debian kernel, fetched through apt and cached
     #[arg(long, required_unless_present_any = ["kernel_image", "list"])]
@@ -75,7 +78,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     memory: u32,
     /// Runs beside the command until it ends
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = WORKLOADS)]
     workload: Vec<String>,
     /// A folder that the guest sees, read-only, at /share; its `out` folder is writable
     #[arg(long, value_name = "DIR")]
@@ -89,9 +92,9 @@ pub(crate) struct Args {
     /// Gives the command a terminal; Ctrl-] ends the guest
     #[arg(long)]
     tty: bool,
-    /// How the guest's code runs
-    #[arg(long, value_name = "HOW", default_value = "tcg")]
-    accel: Accelerator,
+    /// How the guest's code runs: by kvm if that is found to work, else emulated
+    #[arg(long, value_name = "HOW")]
+    accel: Option<Accelerator>,
     /// Threads that emulate the processors
     #[arg(long, value_name = "HOW", default_value = "single")]
     thread: Threads,
@@ -118,21 +121,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let cache = Cache::open()?;
     if args.list {
-        list(&cache);
+        list::print(&cache);
         return Ok(ExitCode::SUCCESS);
     }
-    let kernel = match (args.kernel, args.kernel_image, args.modules) {
-        (Some(flavour), _, _) => Kernel::named(&cache, flavour, args.update)?,
-        (None, Some(image), Some(modules)) => Kernel::from_files(image, modules)?,
-        (None, _, _) => bail!("`--kernel`, or `--kernel-image` with `--modules`, is needed"),
-    };
+    let kernel = kernel(&cache, &args)?;
     let programs = Programs::build()?;
-    let share = args.share.map(|share| {
-        fs::create_dir_all(share.join("out"))
-            .and_then(|()| fs::canonicalize(&share))
-            .with_context(|| format!("failed to share `{}`", share.display()))
-    });
-    let share = share.transpose()?;
+    let tree = ModuleTree::open(&kernel.modules)?;
+    let share = args.share.as_deref().map(open_share).transpose()?;
     let job = Job {
         command: args.command,
         modules: Vec::new(),
@@ -144,19 +139,27 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
             None
         },
     };
-    let tree = ModuleTree::open(&kernel.modules)?;
-    let archive = initramfs::assemble(job, &args.load, &tree, &programs)?;
-    let initramfs = tempfile::NamedTempFile::new().context("failed to create the initramfs")?;
-    fs::write(initramfs.path(), archive).context("failed to write the initramfs")?;
-    let machine = Machine {
+    let initramfs = write_initramfs(job, &args.load, &tree, &programs)?;
+    let mut machine = Machine {
         image: kernel.image,
         initramfs: initramfs.path().to_owned(),
+        quiet: !args.verbose,
         append: args.append,
         processors: args.smp,
         memory_mib: args.memory,
-        accelerator: args.accel,
+        accelerator: Accelerator::Tcg,
         threads: args.thread,
         share,
+    };
+    machine.accelerator = match args.accel {
+        Some(accelerator) => accelerator,
+        None => accelerator::choose(&cache, &machine, || {
+            let job = Job {
+                command: vec!["true".to_owned()],
+                ..Job::default()
+            };
+            write_initramfs(job, &[], &tree, &programs)
+        })?,
     };
     let options = boot::Options {
         deadline: Duration::from_secs(args.timeout),
@@ -167,60 +170,38 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let raw = args.tty.then(RawTerminal::enter).transpose()?;
     let (ending, tail) = boot::boot(&machine, options)?;
     drop(raw);
-    Ok(report(&ending, &tail, args.timeout))
+    if ending.is_unexpected() {
+        for line in &tail {
+            progress::line(format_args!("guest| {line}"));
+        }
+    }
+    ending.messages().iter().for_each(progress::line);
+    Ok(ExitCode::from(ending.status()))
 }
 
-fn list(cache: &Cache) {
-    for flavour in Flavour::value_variants() {
-        let name = flavour.name();
-        progress::line(match (cache.resolved(name), cache.age(name)) {
-            (Some(folder), Some(age)) => {
-                format!(
-                    "{name:<8} {} ({} days ago)",
-                    folder.display(),
-                    age.as_secs() / 86_400
-                )
-            }
-            _ => format!("{name:<8} not cached"),
-        });
+fn kernel(cache: &Cache, args: &Args) -> Result<Kernel> {
+    match (args.kernel, &args.kernel_image, &args.modules) {
+        (Some(flavour), _, _) => Kernel::named(cache, flavour, args.update),
+        (None, Some(image), Some(modules)) => Kernel::from_files(image.clone(), modules.clone()),
+        (None, _, _) => bail!("`--kernel`, or `--kernel-image` with `--modules`, is needed"),
     }
 }
 
-/// Says what went wrong, and turns the ending into our exit status.
-fn report(ending: &Ending, tail: &[String], timeout: u64) -> ExitCode {
-    let show_tail = || {
-        tail.iter()
-            .for_each(|line| progress::line(format_args!("guest| {line}")))
-    };
-    ExitCode::from(match ending {
-        Ending::Verdict(Verdict {
-            outcome,
-            notes,
-            stdout_bytes: _,
-            stderr_bytes: _,
-        }) => {
-            for note in notes {
-                progress::line(format_args!("note: {note}"));
-            }
-            match outcome {
-                Outcome::Exited(status) => *status,
-                Outcome::Signaled(signal) => 128 + signal,
-                Outcome::NotRun(reason) => {
-                    progress::line(format_args!("error: in the guest: {reason}"));
-                    HARNESS_FAILED
-                }
-            }
-        }
-        Ending::Deadline => {
-            show_tail();
-            progress::line(format_args!("error: the guest was ended after {timeout} s"));
-            DEADLINE_PASSED
-        }
-        Ending::Died(how) => {
-            show_tail();
-            progress::line(format_args!("error: the guest died: {how}"));
-            GUEST_DIED
-        }
-        Ending::Interrupted(signal) => 128 + *signal as u8,
-    })
+/// The folder to share, with the part of it that the guest may write.
+fn open_share(share: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(share.join("out"))
+        .and_then(|()| fs::canonicalize(share))
+        .with_context(|| format!("failed to share `{}`", share.display()))
+}
+
+fn write_initramfs(
+    job: Job,
+    extra_modules: &[String],
+    tree: &ModuleTree,
+    programs: &Programs,
+) -> Result<NamedTempFile> {
+    let archive = initramfs::assemble(job, extra_modules, tree, programs)?;
+    let file = NamedTempFile::new().context("failed to create the initramfs")?;
+    fs::write(file.path(), archive).context("failed to write the initramfs")?;
+    Ok(file)
 }

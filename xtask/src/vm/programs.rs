@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{static_build, tool};
+use crate::{progress, static_build, tool};
 
 /// Where the static programs lie.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub(crate) struct Programs {
 impl Programs {
     /// Builds our programs, as far as cargo finds them out of date, and finds busybox.
     pub(crate) fn build() -> Result<Self> {
+        progress::step("Building", "the guest's programs, static");
         tool::run(
             static_build::cargo()
                 .args(["--package", "seqtrace", "--package", "xtask"])

@@ -45,6 +45,8 @@ pub(crate) struct Machine {
     pub(crate) image: PathBuf,
     /// The initramfs.
     pub(crate) initramfs: PathBuf,
+    /// The kernel's log shows only warnings: printing all of it takes an emulated guest long.
+    pub(crate) quiet: bool,
     /// Appended to the kernel's command line.
     pub(crate) append: String,
     /// Number of processors.
@@ -59,6 +61,14 @@ pub(crate) struct Machine {
     pub(crate) share: Option<PathBuf>,
 }
 
+/// QEMU itself.
+///
+/// # Errors
+/// When it is missing and cannot be installed.
+pub(crate) fn program() -> Result<PathBuf> {
+    tool::ensure_program("qemu-system-x86_64", "qemu-system-x86")
+}
+
 /// Name of the socket in the run's folder that carries the kernel's log.
 pub(crate) const CONSOLE: &str = "console";
 
@@ -69,8 +79,7 @@ impl Machine {
     /// # Errors
     /// When QEMU is missing and cannot be installed.
     pub(crate) fn command(&self, sockets: &Path) -> Result<Command> {
-        let qemu = tool::ensure_program("qemu-system-x86_64", "qemu-system-x86")?;
-        let mut command = Command::new(qemu);
+        let mut command = Command::new(program()?);
         command.args(self.arguments(sockets));
         Ok(command)
     }
@@ -79,6 +88,7 @@ impl Machine {
         let Self {
             image,
             initramfs,
+            quiet,
             append,
             processors,
             memory_mib,
@@ -103,9 +113,10 @@ impl Machine {
         option("-kernel", &image.display().to_string());
         option("-initrd", &initramfs.display().to_string());
         // A panicked guest ends at once: reboots are turned into exits below.
+        let quiet = if *quiet { "quiet " } else { "" };
         option(
             "-append",
-            format!("console=ttyS0 quiet panic=-1 {append}").trim_end(),
+            format!("console=ttyS0 {quiet}panic=-1 {append}").trim_end(),
         );
         let socket = |name: &str| {
             let path = escape(&sockets.join(name));
@@ -152,6 +163,7 @@ mod tests {
         let machine = Machine {
             image: "vmlinuz".into(),
             initramfs: "initramfs".into(),
+            quiet: true,
             append: "nokaslr".into(),
             processors: 2,
             memory_mib: 512,

@@ -5,7 +5,6 @@
 //! too, so that the keyring of one release verifies the next one and sid.
 
 use std::{
-    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -13,7 +12,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::control::{Paragraph, exact_dependencies, paragraphs};
+use super::{
+    control::{Paragraph, exact_dependencies, paragraphs},
+    sources,
+};
 use crate::{progress, tool};
 
 /// Index files other than the package lists, which apt fetches where it is set up to.
@@ -24,15 +26,6 @@ const UNWANTED_INDEXES: [&str; 5] = [
     "DEP-11-icons-large",
     "Contents-deb",
 ];
-
-/// Where the machine's apt gets Debian from.
-#[derive(Debug, Default, Eq, PartialEq)]
-struct Mirrors {
-    /// URI of the archive, with the keyring that the machine trusts for it.
-    archive: Option<(String, Option<String>)>,
-    /// The same for the security archive.
-    security: Option<(String, Option<String>)>,
-}
 
 /// A private apt for some suites.
 #[derive(Debug)]
@@ -62,7 +55,7 @@ impl Repository {
         }
         let targets =
             tool::text(Command::new("apt-get").args(["indextargets", "Created-By: Packages"]))?;
-        let sources = sources(&mirrors(&paragraphs(&targets)), suites)?;
+        let sources = sources::compose(&paragraphs(&targets), suites)?;
         let repository = Self {
             root: root.to_owned(),
         };
@@ -73,7 +66,7 @@ impl Repository {
             "Updating",
             format_args!("package lists of {}", suites.join(", ")),
         );
-        tool::run(repository.apt("apt-get").args(["--quiet=2", "update"])).context(
+        tool::run(repository.apt("apt-get").args(["--quiet=2", "--error-on=any", "update"])).context(
             "failed to fetch or verify Debian's package lists (an old `debian-archive-keyring` does \
              not know the keys of newer suites)",
         )?;
@@ -145,6 +138,24 @@ impl Repository {
         Ok(found)
     }
 
+    /// The newest version of `package` that `wanted` takes; `None` when there is none.
+    ///
+    /// # Errors
+    /// When apt fails.
+    pub(crate) fn newest(
+        &self,
+        package: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Option<Package>> {
+        let text = tool::text(self.apt("apt-cache").args(["madison", package]))?;
+        Ok(madison(&text)
+            .find(|version| wanted(version))
+            .map(|version| Package {
+                name: package.to_owned(),
+                version: version.to_owned(),
+            }))
+    }
+
     /// Downloads and verifies package files into `folder`.
     pub(crate) fn download(&self, packages: &[Package], folder: &Path) -> Result<()> {
         let mut command = self.apt("apt-get");
@@ -183,121 +194,30 @@ fn kernel_parts(package: &Paragraph) -> Vec<Package> {
         .collect()
 }
 
-/// Finds Debian's archives among the sources that the machine's apt is set up with.
-fn mirrors(targets: &[Paragraph]) -> Mirrors {
-    let mut mirrors = Mirrors::default();
-    for target in targets {
-        let debian = match target.get("Origin") {
-            Some(origin) => origin == "Debian",
-            // Before the first update only the address can tell.
-            None => target
-                .get("Site")
-                .is_some_and(|site| site.contains("debian")),
-        };
-        let (Some(site), Some(release)) = (target.get("Site"), target.get("Release")) else {
-            continue;
-        };
-        if !debian || target.get("Component") != Some("main") {
-            continue;
-        }
-        let slot = if release.ends_with("-security") {
-            &mut mirrors.security
-        } else {
-            &mut mirrors.archive
-        };
-        let keyring = target.get("Signed-By").map(str::to_owned);
-        slot.get_or_insert_with(|| (site.trim_end_matches('/').to_owned(), keyring));
-    }
-    mirrors
-}
-
-/// One line of `sources.list` for each suite.
-fn sources(mirrors: &Mirrors, suites: &[&str]) -> Result<String> {
-    let Mirrors { archive, security } = mirrors;
-    let Some(archive) = archive else {
-        bail!(
-            "failed to find a Debian mirror in this machine's apt sources: use `--kernel-image` \
-             and `--modules`"
-        );
-    };
-    let mut lines = String::new();
-    for suite in suites {
-        let mirror = if suite.ends_with("-security") {
-            security.as_ref()
-        } else {
-            Some(archive)
-        };
-        let Some((uri, keyring)) = mirror else {
-            progress::line(format_args!(
-                "note: apt has no security mirror, leaving out {suite}"
-            ));
-            continue;
-        };
-        let keyring = keyring
-            .as_ref()
-            .map_or(String::new(), |path| format!("[signed-by={path}] "));
-        writeln!(lines, "deb {keyring}{uri} {suite} main").expect("a string takes any text");
-    }
-    Ok(lines)
+/// The versions in the output of `apt-cache madison`, the newest first.
+fn madison(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter_map(|line| line.split('|').nth(1).map(str::trim))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TARGETS: &str = "\
-Site: https://packages.example/debian
-Origin: Example
-Component: main
-Release: stable
-
-Site: http://mirror.example/debian/
-Origin: Debian
-Component: main
-Release: bookworm
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-
-Site: http://mirror.example/debian-security
-Component: main
-Release: bookworm-security
-";
-
     #[test]
-    fn mirrors_are_taken_from_debians_own_entries() {
-        let Mirrors { archive, security } = mirrors(&paragraphs(TARGETS));
-        let keyring = "/usr/share/keyrings/debian-archive-keyring.gpg".to_owned();
-        assert_eq!(
-            archive,
-            Some(("http://mirror.example/debian".into(), Some(keyring)))
-        );
-        assert_eq!(
-            security,
-            Some(("http://mirror.example/debian-security".into(), None))
-        );
-    }
-
-    #[test]
-    fn sources_name_the_keyring_where_the_machine_does() {
-        let mirrors = mirrors(&paragraphs(TARGETS));
-        let text = sources(&mirrors, &["sid", "trixie-security"]).unwrap();
-        assert_eq!(
-            text,
-            "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \
-             http://mirror.example/debian sid main\n\
-             deb http://mirror.example/debian-security trixie-security main\n"
-        );
-    }
-
-    #[test]
-    fn sources_refuse_a_machine_without_debian() {
-        assert!(sources(&Mirrors::default(), &["sid"]).is_err());
+    fn versions_come_from_the_second_column() {
+        let text = " rust-src | 1.95.1+dfsg1-1 | mirror sid/main amd64 Packages\n \
+                    rust-src | 1.95.0+dfsg1-2~bpo13+1 | mirror x/main amd64 Packages";
+        let versions: Vec<_> = madison(text).collect();
+        assert_eq!(versions, ["1.95.1+dfsg1-1", "1.95.0+dfsg1-2~bpo13+1"]);
     }
 
     #[test]
     fn parts_of_a_split_kernel_are_all_found() {
-        let text = "Depends: linux-base-7.3.4+deb13-rt-amd64 (= 7.3.4-1), linux-binary-7.3.4+deb13-rt-amd64 (= \
-                    7.3.4-1), linux-modules-7.3.4+deb13-rt-amd64 (= 7.3.4-1), linux-modules-rt-amd64 \
-                    (= 7.3.4-1)";
+        let text = "Depends: linux-base-7.3.4+deb13-rt-amd64 (= 7.3.4-1), \
+                    linux-binary-7.3.4+deb13-rt-amd64 (= 7.3.4-1), \
+                    linux-modules-7.3.4+deb13-rt-amd64 (= 7.3.4-1), \
+                    linux-modules-rt-amd64 (= 7.3.4-1), kmod";
         let names: Vec<_> = kernel_parts(&paragraphs(text)[0])
             .into_iter()
             .map(|part| part.name)
@@ -305,6 +225,7 @@ Release: bookworm-security
         assert_eq!(
             names,
             [
+                "linux-base-7.3.4+deb13-rt-amd64",
                 "linux-binary-7.3.4+deb13-rt-amd64",
                 "linux-modules-7.3.4+deb13-rt-amd64"
             ]
