@@ -113,6 +113,7 @@ impl<'a> Flow<'a> {
             entry,
         };
         self.connect(&mut graph, |address| Some(block_of[*index.get(&address)?]));
+        graph.cut_padding();
         Some(graph)
     }
 
@@ -262,6 +263,25 @@ impl<'a> Flow<'a> {
 }
 
 impl Graph {
+    /// Takes the edges from padding away. The nops by which gcc aligns a block run into it, but
+    /// nothing runs into them.
+    fn cut_padding(&mut self) {
+        for index in 0..self.blocks.len() {
+            let block = &self.blocks[index];
+            let is_entered = !block.predecessors.is_empty() || index == self.entry as usize;
+            let mut instructions = self.instructions[block.instructions.clone()].iter();
+            let is_padding =
+                |one: &Instruction| matches!(one.mnemonic(), Mnemonic::Nop | Mnemonic::Int3);
+            if is_entered || !instructions.all(is_padding) {
+                continue;
+            }
+            for edge in std::mem::take(&mut self.blocks[index].successors) {
+                let behind = &mut self.blocks[edge.block as usize].predecessors;
+                behind.retain(|from| from.block as usize != index);
+            }
+        }
+    }
+
     /// Blocks in reverse postorder from the entry, then those only an indirect jump reaches; with
     /// the number of the former.
     pub(super) fn order(&self) -> (Vec<BlockIndex>, usize) {

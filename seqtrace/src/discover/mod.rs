@@ -29,6 +29,8 @@ pub mod store;
 mod survey;
 pub mod symbols;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod value;
 
