@@ -14,6 +14,9 @@ use crate::{progress, static_build, tally::Tally, tool};
 /// Seconds from power-on after which a guest with all cases is ended.
 const DEADLINE_S: &str = "1500";
 
+/// A module with sites of its own, which can be unloaded.
+const MODULE: &str = "nf_conntrack";
+
 /// Where the guest sees the live tests.
 const SHARE: &str = "target/live";
 
@@ -38,7 +41,7 @@ pub(crate) fn build() -> Result<PathBuf> {
 pub(crate) fn run(share: &PathBuf, kernel: &str, only: &[String]) -> Result<Tally> {
     let mut guest = Command::new(env::current_exe().context("failed to find the xtask")?)
         .args(["vm", "--kernel", kernel, "--timeout", DEADLINE_S])
-        .args(["--append", "seqtrace.guest", "--share"])
+        .args(["--append", "seqtrace.guest", "--load", MODULE, "--share"])
         .arg(share)
         .args(["--", "/share/live"])
         .args(only)

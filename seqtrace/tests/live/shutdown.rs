@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Child, Command},
     time::Duration,
 };
@@ -72,19 +73,17 @@ pub(crate) fn a_second_tracer_is_refused(_: &Guest) -> String {
 
 /// A module with sites leaves while it is probed: the rest goes on, and it is told.
 pub(crate) fn a_module_may_leave_while_it_is_probed(_: &Guest) -> String {
-    let modprobe = |words: &[&str]| {
-        let status = Command::new("modprobe").args(words).status();
-        assert!(
-            status.expect("modprobe starts").success(),
-            "modprobe {words:?}"
-        );
-    };
-    modprobe(&["nf_conntrack"]);
+    // The harness has loaded it.
+    assert!(Path::new("/sys/module/nf_conntrack").exists());
     let mut child = seqtrace::start(&mut seqtrace::command(&["top", "--interval", "1s"]));
     let mut output = BufReader::new(child.stdout.take().expect("stdout is caught"));
     let mut line = String::new();
     output.read_line(&mut line).expect("a first line");
-    modprobe(&["-r", "nf_conntrack"]);
+    let left = Command::new("rmmod").arg("nf_conntrack").status();
+    assert!(
+        left.expect("rmmod starts").success(),
+        "the module can leave"
+    );
     // One whole interval, in which the departure is seen.
     let mut tables = 0;
     while tables < 3 && output.read_line(&mut line).expect("more lines") > 0 {
