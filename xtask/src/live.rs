@@ -15,7 +15,7 @@ use crate::{progress, static_build, tally::Tally, tool};
 const DEADLINE_S: &str = "1500";
 
 /// A module with sites of its own, which can be unloaded.
-const MODULE: &str = "nf_conntrack";
+const MODULE: &str = "phonet";
 
 /// Where the guest sees the live tests.
 const SHARE: &str = "target/live";

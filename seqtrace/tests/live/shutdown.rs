@@ -74,12 +74,12 @@ pub(crate) fn a_second_tracer_is_refused(_: &Guest) -> String {
 /// A module with sites leaves while it is probed: the rest goes on, and it is told.
 pub(crate) fn a_module_may_leave_while_it_is_probed(_: &Guest) -> String {
     // The harness has loaded it.
-    assert!(Path::new("/sys/module/nf_conntrack").exists());
+    assert!(Path::new("/sys/module/phonet").exists());
     let mut child = seqtrace::start(&mut seqtrace::command(&["top", "--interval", "1s"]));
     let mut output = BufReader::new(child.stdout.take().expect("stdout is caught"));
     let mut line = String::new();
     output.read_line(&mut line).expect("a first line");
-    let left = Command::new("rmmod").arg("nf_conntrack").status();
+    let left = Command::new("rmmod").arg("phonet").status();
     assert!(
         left.expect("rmmod starts").success(),
         "the module can leave"
@@ -95,7 +95,7 @@ pub(crate) fn a_module_may_leave_while_it_is_probed(_: &Guest) -> String {
     rest.join().expect("the reader ends").expect("text");
     assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
     assert!(
-        run.stderr.contains("unloaded while probed: nf_conntrack"),
+        run.stderr.contains("unloaded while probed: phonet"),
         "{}",
         run.stderr
     );
