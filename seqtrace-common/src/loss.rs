@@ -22,8 +22,11 @@ pub const UNKNOWN_ADDRESS: u32 = 7;
 /// A block began while the same reader was inside a block at the same site: the end of the first
 /// was not seen.
 pub const START_WITHOUT_END: u32 = 8;
+/// A probe fired while its CPU was in another program or in a map operation, and the kernel passed it
+/// over: the event is in no counter. Counted by the kernel (since 6.7), not by the programs.
+pub const MISSED: u32 = 9;
 /// Number of losses; the size of the `LOSSES` array.
-pub const COUNT: u32 = 9;
+pub const COUNT: u32 = 10;
 
 /// What to call each loss in the output, by index.
 pub const NAMES: [&str; COUNT as usize] = [
@@ -36,4 +39,5 @@ pub const NAMES: [&str; COUNT as usize] = [
     "end_without_start",
     "unknown_address",
     "start_without_end",
+    "missed",
 ];

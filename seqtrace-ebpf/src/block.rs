@@ -111,12 +111,11 @@ fn finish(ctx: &ProbeContext, slot: u32, now_ns: u64, state: &BlockState) {
     };
     complete(&event);
     if state.owner_tid != 0 {
-        credit_task(
-            &event,
-            side::OWNER,
-            state.owner_tgid,
-            state.owner_tid,
-            &state.owner_comm,
-        );
+        let owner = task::Task {
+            tid: state.owner_tid,
+            tgid: state.owner_tgid,
+            comm: state.owner_comm,
+        };
+        credit_task(&event, side::OWNER, &owner);
     }
 }

@@ -12,14 +12,22 @@ use seqtrace_common::{
     loss,
 };
 
-use crate::maps::{EVENTS, STACK_COUNTS, STACKS, TASKS, lose, settings};
+use crate::{
+    maps::{EVENTS, STACK_COUNTS, STACKS, TASKS, lose, settings},
+    task::Task,
+};
 
 /// Credits the event to the reader and, where stacks are on, to the reader's stack, and records it
 /// if it lasted long enough. The counters of the site are the caller's business.
 #[inline]
 pub(crate) fn complete(event: &Event) {
     let settings = settings();
-    credit_task(event, side::READER, event.tgid, event.tid, &event.comm);
+    let reader = Task {
+        tid: event.tid,
+        tgid: event.tgid,
+        comm: event.comm,
+    };
+    credit_task(event, side::READER, &reader);
     if settings.stacks != 0 {
         credit_stack(event);
     }
@@ -30,13 +38,13 @@ pub(crate) fn complete(event: &Event) {
 
 /// Credits an event to one of the tasks that took part in it.
 #[inline]
-pub(crate) fn credit_task(event: &Event, side: u32, tgid: u32, tid: u32, comm: &[u8; 16]) {
+pub(crate) fn credit_task(event: &Event, side: u32, task: &Task) {
     let key = TaskKey {
         slot: event.slot,
         side,
-        tgid,
+        tgid: task.tgid,
         reserved: 0,
-        comm: *comm,
+        comm: task.comm,
     };
     if add_task(&key, event.duration_ns) {
         return;
@@ -44,7 +52,7 @@ pub(crate) fn credit_task(event: &Event, side: u32, tgid: u32, tid: u32, comm: &
     let first = TaskValue {
         count: 1,
         total_ns: event.duration_ns,
-        tid: u64::from(tid),
+        tid: u64::from(task.tid),
     };
     // Another CPU may have put the key there meanwhile; else the map is full.
     if TASKS.insert(key, first, u64::from(BPF_NOEXIST)).is_err()

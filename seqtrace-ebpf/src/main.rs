@@ -23,6 +23,11 @@ mod task;
 
 #[cfg(target_arch = "bpf")]
 mod programs {
+    #![expect(
+        clippy::needless_pass_by_value,
+        reason = "the macro hands the context over by value"
+    )]
+
     use core::panic::PanicInfo;
 
     use aya_ebpf::{macros::kprobe, programs::ProbeContext};

@@ -1,4 +1,4 @@
-//! Plan in, session out: owns every link; dropping it detaches all. The only user of aya programs.
+//! Plan in, session out: owns every probe; dropping it detaches all. The only user of aya programs.
 //!
 //! Refuses nothing that the plan asks for by itself but two probes at one address; what the kernel
 //! refuses is kept with its reason, and never ends the session.
@@ -6,16 +6,15 @@
 pub mod refusal;
 pub mod session;
 
-mod backend;
 mod guard;
-mod limit;
-mod links;
+mod kprobes;
+mod missed;
 mod object;
 mod perf;
 mod table;
-mod tracefs;
 
 pub use self::{
+    missed::Missed,
     object::{AttachOptions, MapSizes, TaskLayout},
     refusal::Refusal,
     session::{Interrupted, Progress, Session},

@@ -22,8 +22,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The refusal that an errno of `perf_event_open` or `BPF_LINK_CREATE` stands for (`kernel/
-    /// trace/trace_kprobe.c`, `kernel/kprobes.c`); `None`: the errno says nothing of the site, all
+    /// The refusal that an errno of a write to `kprobe_events` stands for
+    /// (`kernel/trace/trace_kprobe.c`, `kernel/kprobes.c`); `None`: the errno says nothing of the site, all
     /// other probes would fail as well.
     pub fn from_errno(errno: i32) -> Option<Self> {
         Some(match Errno::from_raw(errno) {

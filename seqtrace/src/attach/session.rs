@@ -14,12 +14,11 @@ use aya::{
 };
 
 use super::{
-    backend::Backend,
-    links::Links,
+    kprobes::Kprobes,
+    missed::Missed,
     object::{self, AttachOptions, MapSizes, TaskLayout},
     refusal::Refusal,
     table::{Probe, Table},
-    tracefs::Tracefs,
 };
 use crate::plan::Plan;
 
@@ -49,7 +48,8 @@ impl std::error::Error for Interrupted {}
 /// The live attachments of one plan, and the maps they write to. Dropping it detaches all.
 #[derive(Debug)]
 pub struct Session {
-    backend: Box<dyn Backend>,
+    // Before the object whose programs it runs.
+    kprobes: Kprobes,
     ebpf: Ebpf,
     slots: u32,
     probed: Vec<u32>,
@@ -76,13 +76,10 @@ impl Session {
         let since = Instant::now();
         let table = Table::new(plan);
         // Before the object is loaded: the guard must not hold on to it.
-        let backend: Box<dyn Backend> = match Tracefs::open()? {
-            Some(tracefs) => Box::new(tracefs),
-            None => Box::new(Links::new(table.entries.len())?),
-        };
+        let kprobes = Kprobes::open()?;
         let ebpf = object::load(plan.targets.len(), &table.entries, layout, options)?;
         let mut session = Self {
-            backend,
+            kprobes,
             ebpf,
             slots: plan
                 .targets
@@ -130,7 +127,7 @@ impl Session {
         if self.probed.is_empty() {
             bail!(nothing_attached(&self.refusals));
         }
-        self.backend.start(&mut self.ebpf)
+        self.kprobes.start(&mut self.ebpf)
     }
 
     /// A block one of whose ends is refused is refused as a whole.
@@ -138,8 +135,8 @@ impl Session {
         if self.refusals.iter().any(|(slot, _)| *slot == probe.slot) {
             return Ok(());
         }
-        if let Err(refusal) = self.backend.place(&mut self.ebpf, probe)? {
-            self.backend.withdraw(probe.slot)?;
+        if let Err(refusal) = self.kprobes.place(probe)? {
+            self.kprobes.withdraw(probe.slot)?;
             self.refusals.push((probe.slot, refusal));
         }
         Ok(())
@@ -169,9 +166,9 @@ impl Session {
 
     /// Takes all probes off. The maps stay, for the last reading. May be called twice.
     pub fn detach(&mut self, mut progress: impl FnMut(Progress)) {
-        let total = self.backend.probes();
+        let total = self.kprobes.probes();
         let mut done = 0;
-        self.backend.stop(&mut || {
+        self.kprobes.stop(|| {
             done += 1;
             progress(Progress {
                 detaching: true,
@@ -214,6 +211,11 @@ impl Session {
     /// When the counting began: right after the last probe was attached.
     pub fn began(&self) -> Instant {
         self.began
+    }
+
+    /// What asks the kernel for the events that no program saw.
+    pub(crate) fn missed(&self) -> Result<Missed> {
+        Missed::new(&self.ebpf)
     }
 
     /// Takes a map of the object away from the session.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, RingBuf};
 use nix::time::{ClockId, clock_gettime};
-use seqtrace_common::event::Event;
+use seqtrace_common::{event::Event, loss};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     time::{Interval, MissedTickBehavior, interval_at},
@@ -18,7 +18,7 @@ use super::{
     quiet::{Reaped, quiet},
     stacks::Stacks,
 };
-use crate::attach::{MapSizes, Session};
+use crate::attach::{MapSizes, Missed, Session};
 
 /// Turns what a session's maps hold into batches.
 ///
@@ -27,6 +27,7 @@ use crate::attach::{MapSizes, Session};
 pub struct Collector {
     maps: Maps,
     stacks: Stacks,
+    missed: Missed,
     ring: AsyncFd<RingBuf<MapData>>,
     tick: Interval,
     longest: Longest,
@@ -55,6 +56,7 @@ impl Collector {
         Ok(Self {
             maps: Maps::take(session)?,
             stacks: Stacks::new(take(session, "STACKS")?),
+            missed: session.missed()?,
             ring,
             tick,
             longest: Longest::default(),
@@ -125,6 +127,7 @@ impl Collector {
         }
         self.read_spins(&mut batch, spin_room)?;
         self.reaped.add_to(&mut batch);
+        batch.losses[loss::MISSED as usize] += self.missed.read()?;
         (batch.events, batch.events_left_out) = self.longest.take();
         self.read_frames(&mut batch);
         Ok(batch)

@@ -52,6 +52,10 @@ const LOSSES: [(&str, &str); seqtrace_common::loss::COUNT as usize] = [
         "start_without_end",
         "blocks whose end was not seen; counted as hits, not timed",
     ),
+    (
+        "missed",
+        "probes that fired while their CPU was in another probe or in a map; not counted",
+    ),
 ];
 
 /// The lines about the sites: `sites = probed + skipped + refused`, and the reasons.

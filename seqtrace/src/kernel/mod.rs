@@ -9,4 +9,5 @@ pub mod kcore;
 pub mod modules;
 pub mod note;
 pub mod privilege;
+pub mod program;
 pub mod running;
