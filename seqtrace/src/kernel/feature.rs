@@ -62,7 +62,7 @@ pub fn trace_checks() -> Vec<Check> {
 
 /// What is good to know and not needed.
 pub fn other_checks() -> Vec<Check> {
-    vec![realtime(), kprobe_list(), contention()]
+    vec![realtime(), kprobe_list()]
 }
 
 fn check(name: &'static str, needed: bool, answer: Answer) -> Check {
@@ -94,7 +94,9 @@ fn architecture() -> Check {
 
 fn privileges() -> Check {
     let answer = match privilege::missing() {
-        Ok(missing) if missing.is_empty() => Answer::Yes(String::new()),
+        Ok(missing) if missing.is_empty() => {
+            Answer::Yes(privilege::NEEDED.map(|c| c.name).join(", "))
+        }
         Ok(missing) => no(
             format!("this user lacks {}", missing.join(", ")),
             "run seqtrace as root (`sudo seqtrace`)",
@@ -218,12 +220,9 @@ fn kprobes_enabled() -> Check {
 fn realtime() -> Check {
     let answer = match fs::read_to_string("/sys/kernel/realtime") {
         Ok(text) if text.trim() == "1" => {
-            Answer::Yes("readers block on the writer's lock".to_owned())
+            Answer::Yes("yes: readers block on the writer's lock".to_owned())
         }
-        Ok(_) | Err(_) => no(
-            "not a PREEMPT_RT kernel",
-            "nothing to do: readers spin, none block",
-        ),
+        Ok(_) | Err(_) => Answer::Yes("no: readers spin, none block".to_owned()),
     };
     check("PREEMPT_RT", false, answer)
 }
@@ -238,20 +237,6 @@ fn kprobe_list() -> Check {
         )
     };
     check("kprobes blacklist", false, answer)
-}
-
-fn contention() -> Check {
-    let found =
-        hazards::tracefs().is_ok_and(|path| path.join("events/lock/contention_begin").exists());
-    let answer = if found {
-        Answer::Yes(String::new())
-    } else {
-        no(
-            "no tracepoint `lock:contention_begin`",
-            "kernels have it since 5.19; nothing depends on it yet",
-        )
-    };
-    check("contention tracepoints", false, answer)
 }
 
 #[cfg(test)]
