@@ -203,7 +203,7 @@ fn a_writer_has_no_sites() {
 }
 
 #[test]
-fn look_alikes_are_not_taken_for_readers() {
+fn what_only_looks_like_a_reader_is_not_taken_for_one() {
     for realtime in [false, true] {
         let found = sites(&fixture::build(LOOKALIKES, realtime), None);
         assert!(found.is_empty(), "{found:#?}");
