@@ -1,5 +1,7 @@
 //! Waits that have begun and not ended, as the kernel side keeps them: the maps `BLOCKS` and `SPINS`.
 
+use crate::event::{Event, kind};
+
 /// Key of the maps of waits that have begun and not ended (`BLOCKS`, `SPINS`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -113,6 +115,26 @@ impl SpinState {
     pub const fn duration_ns(&self) -> u64 {
         self.last_ns.saturating_sub(self.first_ns)
     }
+
+    /// The record of the wait, now that it is over.
+    #[inline]
+    pub const fn event(&self, key: WaitKey) -> Event {
+        Event {
+            time_ns: self.last_ns,
+            duration_ns: self.duration_ns(),
+            lock: 0,
+            slot: key.slot,
+            kind: kind::SPIN,
+            cpu: self.cpu,
+            tid: key.thread(),
+            tgid: self.tgid,
+            stack: self.stack,
+            owner_tid: 0,
+            slept: 0,
+            comm: self.comm,
+            owner_comm: [0; 16],
+        }
+    }
 }
 
 #[cfg(feature = "user")]
@@ -165,6 +187,16 @@ mod tests {
         let end = spin.last_ns + SpinState::GAP_NS;
         assert!(spin.continues(end, SpinState::NO_SEQUENCE, 3, 0xffff_8880));
         assert!(!spin.continues(end + 1, SpinState::NO_SEQUENCE, 3, 0xffff_8880));
+    }
+
+    #[test]
+    fn the_record_of_a_wait_ends_at_its_last_pause() {
+        let event = SPIN.event(WaitKey { tid: 77, slot: 4 });
+        assert_eq!((event.time_ns, event.duration_ns), (200, 100));
+        assert_eq!(
+            (event.slot, event.tid, event.tgid, event.stack),
+            (4, 77, 1, -14)
+        );
     }
 
     #[test]

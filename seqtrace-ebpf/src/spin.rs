@@ -2,7 +2,6 @@
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_ns, programs::ProbeContext};
 use seqtrace_common::{
-    event::{Event, kind},
     loss,
     site::SiteEntry,
     wait::{SpinState, WaitKey},
@@ -100,19 +99,5 @@ fn finish(key: WaitKey, spin: &SpinState) {
     if let Some(counters) = counters(key.slot) {
         counters.complete(spin.duration_ns());
     }
-    complete(&Event {
-        time_ns: spin.last_ns,
-        duration_ns: spin.duration_ns(),
-        lock: 0,
-        slot: key.slot,
-        kind: kind::SPIN,
-        cpu: spin.cpu,
-        tid: key.thread(),
-        tgid: spin.tgid,
-        stack: spin.stack,
-        owner_tid: 0,
-        slept: 0,
-        comm: spin.comm,
-        owner_comm: [0; 16],
-    });
+    complete(&spin.event(key));
 }

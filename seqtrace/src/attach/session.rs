@@ -198,6 +198,11 @@ impl Session {
         self.options.sizes
     }
 
+    /// Events that last at least this long are written to the ring; `None`: none.
+    pub fn threshold_ns(&self) -> Option<u64> {
+        self.options.threshold_ns
+    }
+
     /// Whether the readers' stacks are walked.
     pub fn stacks(&self) -> bool {
         self.options.stacks

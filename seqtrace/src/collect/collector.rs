@@ -36,6 +36,7 @@ pub struct Collector {
     probed: Vec<u32>,
     sizes: MapSizes,
     stacks_on: bool,
+    threshold_ns: Option<u64>,
     began: Instant,
 }
 
@@ -65,6 +66,7 @@ impl Collector {
             probed: session.probed().to_vec(),
             sizes: session.sizes(),
             stacks_on: session.stacks(),
+            threshold_ns: session.threshold_ns(),
             began: session.began(),
         })
     }
@@ -154,6 +156,12 @@ impl Collector {
             {
                 self.reaped
                     .count(key, &spin, tasks as usize, stacks as usize);
+                if self
+                    .threshold_ns
+                    .is_some_and(|threshold_ns| spin.duration_ns() >= threshold_ns)
+                {
+                    self.longest.push(spin.event(key));
+                }
             }
         }
         batch.spins = spins.into_iter().collect();
