@@ -4,13 +4,11 @@
 //! along which a reader goes that found the sequence odd, or changed. Blocks that only indirect
 //! jumps reach count as reached.
 
-use rustc_hash::FxHashSet;
-
 use super::{
     catalog::Role,
     evidence::{Evidence, Lock, LockCall},
     graph::BlockIndex,
-    rules::{Check, Confirmed, Spin, Study, Wait},
+    rules::{Check, Confirmed, Edges, Spin, Study, Wait},
     value::{Address, ValueId},
 };
 
@@ -36,8 +34,6 @@ pub(super) struct ColdAddress {
     pub(super) takes_own_lock: bool,
 }
 
-type Edges = FxHashSet<(BlockIndex, BlockIndex)>;
-
 /// All cold addresses of a function.
 pub(super) fn addresses(study: &Study, confirmed: &Confirmed) -> Vec<ColdAddress> {
     let sequences = study.sequences(confirmed);
@@ -46,7 +42,7 @@ pub(super) fn addresses(study: &Study, confirmed: &Confirmed) -> Vec<ColdAddress
         .filter(|wait| wait.test.words.iter().any(|word| sequences.contains(word)))
         .collect();
     let spins = study.spins(&sequences);
-    let checks = study.checks(&sequences);
+    let mut checks = study.checks(&sequences);
     let tests = waits
         .iter()
         .map(|wait| wait.test)
@@ -54,11 +50,14 @@ pub(super) fn addresses(study: &Study, confirmed: &Confirmed) -> Vec<ColdAddress
     let odd: Edges = tests
         .filter_map(|test| Some((test.block, test.odd?)))
         .collect();
+    let calm = reached(&study.evidence, &odd);
+    // Who waits for an odd sequence to change reads no section (`xt_replace_table`).
+    let even = reached(&study.evidence, &study.odd_edges(&sequences));
+    checks.retain(|check| even[check.compare.block as usize]);
     let retry: Edges = checks
         .iter()
         .filter_map(|check| Some((check.compare.block, check.compare.unequal?)))
         .collect();
-    let calm = reached(&study.evidence, &odd);
     let settled = reached(&study.evidence, &retry);
 
     let known = |words: &[ValueId]| -> Vec<ValueId> {

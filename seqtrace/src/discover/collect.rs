@@ -187,6 +187,7 @@ impl Walk<'_> {
         if words.is_empty() {
             return None;
         }
+        let is_direct = words.contains(&tested);
         let odd = match self.flags_use(at) {
             Some(FlagsUse::Branch { nonzero }) => nonzero,
             Some(FlagsUse::Value) | None => None,
@@ -194,6 +195,7 @@ impl Walk<'_> {
         Some(Test {
             block: self.block,
             words,
+            is_direct,
             mask,
             odd,
             register,

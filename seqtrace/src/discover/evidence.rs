@@ -22,6 +22,8 @@ pub(super) struct Test {
     pub(super) block: BlockIndex,
     /// The words it may be.
     pub(super) words: Vec<ValueId>,
+    /// Whether it is one of them for sure, as it was loaded.
+    pub(super) is_direct: bool,
     pub(super) mask: ParityMask,
     /// Where control goes when the bit is set, if a branch depends on it.
     pub(super) odd: Option<BlockIndex>,

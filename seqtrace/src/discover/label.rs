@@ -148,6 +148,19 @@ impl<'a> Labels<'a> {
         }
     }
 
+    /// Whether a variable belongs to this image and not to what it imports.
+    fn is_own(&self, address: u64) -> bool {
+        let own = self
+            .image
+            .symbols
+            .at(address)
+            .map(|(symbol, _)| symbol.address);
+        own == self
+            .image
+            .symbol_at(address)
+            .map(|(symbol, _)| symbol.address)
+    }
+
     fn global_lockname(&self, address: u64, allowed: &[Lockname]) -> Option<Lockname> {
         let has_own_lock = OWN_LOCK.iter().any(|distance| {
             let lock = address.wrapping_add(*distance);
@@ -159,7 +172,11 @@ impl<'a> Labels<'a> {
         }
         let waited = self.waited.get(&address).copied().unwrap_or(allowed);
         match waited {
-            [Lockname::Spinlock, Lockname::Seqlock] => Some(Lockname::Spinlock),
+            // The locks of another image's variables are taken there.
+            [Lockname::Spinlock, Lockname::Seqlock] => {
+                let is_own = self.image.imports.is_none() || self.is_own(address);
+                is_own.then_some(Lockname::Spinlock)
+            }
             [only] => Some(*only),
             _ => None,
         }
@@ -182,6 +199,7 @@ fn one_member(mut found: Vec<SeqcountMember>, allowed: &[Lockname]) -> Seqcount 
     }
     let lockname = agreed(found.iter().map(|member| Some(member.lockname)));
     let mut names: Vec<String> = found.into_iter().map(|member| member.name).collect();
+    names.sort_unstable();
     names.dedup();
     let name = match &names[..] {
         [only] => Name::Member(only.clone()),

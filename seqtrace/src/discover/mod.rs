@@ -22,6 +22,7 @@ mod identify;
 pub mod image;
 mod instruction;
 mod label;
+mod meter;
 mod rules;
 mod scan;
 mod state;

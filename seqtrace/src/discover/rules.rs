@@ -1,7 +1,8 @@
 //! Which words are sequences, and what is done with them: the rules.
 //!
-//! * A *pair*: a word is compared with an earlier value of itself, and bit 0 of that value is
-//!   tested or masked somewhere. No compiler emits that for memory that is not volatile.
+//! * A *pair*: a word is compared with an earlier value of itself, and bit 0 of the word as it
+//!   was loaded decides something or is masked away. No compiler emits the comparison for memory
+//!   that is not volatile.
 //! * A *wait*: if bit 0 is set, the lock that the pointer behind the word points to is taken and
 //!   dropped, and the word is read again (lock-unlock, PREEMPT_RT only).
 //! * A *spin*: if bit 0 is set, `pause`, and the word is read again. Flag words are polled just
@@ -58,6 +59,9 @@ pub(super) struct Check<'a> {
     pub(super) words: Vec<ValueId>,
 }
 
+/// Edges of a graph, as blocks from and to.
+pub(super) type Edges = FxHashSet<(BlockIndex, BlockIndex)>;
+
 /// Globals that pairs and waits anywhere in the image have shown to be sequences.
 pub(super) type Confirmed = FxHashSet<u64>;
 
@@ -108,13 +112,24 @@ impl Study {
                 .copied()
                 .filter(|word| !self.is_refuted(*word))
                 .collect();
-            let is_tested = self
-                .evidence
-                .tests
-                .iter()
-                .any(|test| test.words.iter().any(|word| words.contains(word)));
+            let is_tested = words.iter().any(|word| self.is_tested(*word));
             let is_pair = is_tested && self.is_loaded_before(compare, &words);
             is_pair.then_some(Check { compare, words })
+        })
+    }
+
+    /// Whether bit 0 of the word, as it was loaded, is masked away or decides where to go. What
+    /// has a name that fits may also use it as a number, as readers of latches do.
+    fn is_tested(&self, word: ValueId) -> bool {
+        let is_named = match self.identities.get(&word) {
+            Some(Identity::Seqcount(_) | Identity::Global(_)) => true,
+            Some(Identity::Other | Identity::Displacement(_) | Identity::FromMember(..)) | None => {
+                false
+            }
+        };
+        self.evidence.tests.iter().any(|test| {
+            let decides = test.mask == ParityMask::Even || test.odd.is_some();
+            test.is_direct && test.words.contains(&word) && (decides || is_named)
         })
     }
 
@@ -237,6 +252,14 @@ impl Study {
         self.evidence
             .loads_of(&[word])
             .any(|load| load.block == compare.block && load.at <= compare.at)
+    }
+
+    /// Edges along which an odd sequence sends the reader.
+    pub(super) fn odd_edges(&self, sequences: &FxHashSet<ValueId>) -> Edges {
+        self.odd_tests()
+            .filter(|(test, _)| test.words.iter().any(|word| sequences.contains(word)))
+            .map(|(test, odd)| (test.block, odd))
+            .collect()
     }
 
     fn odd_tests(&self) -> impl Iterator<Item = (&Test, BlockIndex)> {

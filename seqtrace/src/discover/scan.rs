@@ -4,8 +4,6 @@
 //! Functions are independent of each other until then, so they are spread over all processors;
 //! the result does not depend on how.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -20,18 +18,16 @@ use super::{
     identify::{Landmarks, Typing},
     image::Image,
     label::Labels,
+    meter::Meter,
     rules::{Confirmed, Study},
     survey::{Survey, Surveyor},
     value::{Value, Values},
 };
 
-/// How many functions are done between two reports.
-const REPORT_EVERY: u64 = 64;
-
 /// Finds the sites of an image.
 ///
-/// `progress` is called now and then, from several threads, with how many functions are done and
-/// how many there are.
+/// `progress` is called now and then, from several threads and not always in order, with how far
+/// it is, in functions, and how many there are.
 pub fn scan(
     image: &Image,
     btf: Option<&Btf>,
@@ -39,14 +35,15 @@ pub fn scan(
 ) -> ImageCatalog {
     let functions = Functions::new(image);
     let callees = Callees::new(image);
+    let meter = Meter::new(functions.as_slice().len(), progress);
     let scan = Scan {
         image,
         btf,
         functions: &functions,
         flow: Flow::new(image, &functions, &callees),
         landmarks: Landmarks::new(image, btf),
-        surveys: survey(&Surveyor::new(image, btf, &callees), &functions),
-        progress,
+        surveys: survey(&Surveyor::new(image, btf, &callees), &functions, &meter),
+        meter: &meter,
     };
     let studies = scan.studies();
     let confirmed = studies
@@ -54,24 +51,26 @@ pub fn scan(
         .flat_map(|(_, study)| study.confirms())
         .collect();
     let studies = scan.with_readers_of(&confirmed, studies);
-    let total = functions.as_slice().len() as u64;
-    progress(total, total);
+    meter.finish();
     ImageCatalog {
         image: image.name.clone(),
         build_id: image.build_id.clone(),
         realtime: image.realtime,
-        functions: total,
+        functions: functions.as_slice().len() as u64,
         text_bytes: image.text_bytes(),
         sites: scan.sites(&studies, &confirmed),
     }
 }
 
 /// Looks at every function; what is in a cold part counts for its function.
-fn survey(surveyor: &Surveyor<'_>, functions: &Functions<'_>) -> Vec<Survey> {
+fn survey(surveyor: &Surveyor<'_>, functions: &Functions<'_>, meter: &Meter<'_>) -> Vec<Survey> {
     let list = functions.as_slice();
     let mut surveys: Vec<Survey> = list
         .par_iter()
-        .map(|&function| surveyor.survey(function))
+        .map(|&function| {
+            meter.looked();
+            surveyor.survey(function)
+        })
         .collect();
     let by_name: FxHashMap<&str, usize> = list
         .iter()
@@ -99,7 +98,7 @@ struct Scan<'a> {
     landmarks: Landmarks,
     /// In the order of `functions`.
     surveys: Vec<Survey>,
-    progress: &'a (dyn Fn(u64, u64) + Sync),
+    meter: &'a Meter<'a>,
 }
 
 impl<'a> Scan<'a> {
@@ -112,18 +111,10 @@ impl<'a> Scan<'a> {
             .filter(|(_, survey)| survey.is_suspicious())
             .map(|(function, _)| *function)
             .collect();
-        let total = list.len() as u64;
-        let done = AtomicU64::new(total - suspects.len() as u64);
-        let report = || {
-            let before = done.fetch_add(1, Ordering::Relaxed);
-            if before.is_multiple_of(REPORT_EVERY) {
-                (self.progress)(before, total);
-            }
-        };
         suspects
             .par_iter()
             .filter_map(|&function| {
-                report();
+                self.meter.analysed(suspects.len());
                 let study = self.study(function)?;
                 study.is_promising().then_some((function, study))
             })

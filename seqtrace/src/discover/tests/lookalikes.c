@@ -90,3 +90,29 @@ void set_flag(struct device *device)
 	while (!__atomic_compare_exchange_n(&device->flags, &old, old | 2, 0, 5, 5))
 		cpu_relax();
 }
+
+/* saa7134: a register is read twice, and its bit 0 is part of a number. */
+int build_key(struct device *device)
+{
+	unsigned before = READ_ONCE(device->status);
+	int key = -(before & 1) & device->generation;
+
+	if (READ_ONCE(device->status) != before) {
+		work(0);
+		return -1;
+	}
+	return key;
+}
+
+/* xt_replace_table: waits until a reader has moved on; there is nothing to retry. */
+void wait_for_change(struct device *device)
+{
+	unsigned seen = READ_ONCE(device->generation);
+
+	if (seen & 1) {
+		do
+			work(0);
+		while (seen == READ_ONCE(device->generation));
+		work(1);
+	}
+}
