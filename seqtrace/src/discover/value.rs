@@ -184,7 +184,7 @@ impl Values {
         self.merged.get(&merge).map_or(&[], Vec::as_slice)
     }
 
-    /// The 32-bit words whose value this may be, perhaps masked or truncated; sorted.
+    /// The 32-bit words whose value this may be, perhaps truncated or without bit 0; sorted.
     pub(super) fn words(&self, id: ValueId) -> Vec<ValueId> {
         let mut words = Vec::new();
         let mut seen = vec![id];
@@ -196,7 +196,8 @@ impl Values {
                     words.push(id);
                     continue;
                 }
-                Value::Masked { of, .. } | Value::Truncated(of) => &[of][..],
+                Value::Masked { of, mask } if mask as u32 >= u32::MAX - 1 => &[of][..],
+                Value::Truncated(of) => &[of][..],
                 Value::Merge(_) => self.inputs(id),
                 _ => continue,
             };

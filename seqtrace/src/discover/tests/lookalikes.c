@@ -104,6 +104,20 @@ int build_key(struct device *device)
 	return key;
 }
 
+/* saa7134: a mask is compared with a number that begins as its own bit 0. */
+int compare_key(struct device *device, unsigned bits)
+{
+	unsigned mask = device->flags, key = mask & 1;
+
+	while (key && (bits >>= 1))
+		key |= work(key);
+	if (READ_ONCE(device->flags) != key) {
+		work(0);
+		return -1;
+	}
+	return key;
+}
+
 /* xt_replace_table: waits until a reader has moved on; there is nothing to retry. */
 void wait_for_change(struct device *device)
 {
