@@ -41,7 +41,8 @@ pub struct Site {
     pub role: Role,
     /// The seqcount that is read.
     pub seqcount: Seqcount,
-    /// For [`Role::Block`]: where the block ends, the re-load after the unlock.
+    /// For [`Role::Block`]: where the block ends, the re-load after the unlock where the reader
+    /// goes straight to it, else the address the unlock returns to.
     pub end: Option<BlockEnd>,
     /// For [`Role::Block`]: the lock function that is called.
     pub lock_function: Option<String>,
@@ -88,7 +89,8 @@ pub struct Seqcount {
 pub enum Name {
     /// A global variable: `rename_lock`.
     Global(String),
-    /// A member of a structure, by dataflow and BTF: `dentry.d_seq`.
+    /// A member of a structure: `dentry.d_seq`; by the types of the pointers that lead to it, or
+    /// because no other structure has a seqcount at the place that is read.
     Member(String),
     /// Members of several structures lie at the displacement that the code uses; sorted.
     Ambiguous(Vec<String>),
