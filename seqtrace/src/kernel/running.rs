@@ -63,7 +63,9 @@ impl Running {
             Vec::new()
         };
         for name in names {
-            if let Some(module) = modules::read(&name)? {
+            // A module of data only (`nls_ucs2_utils`) has nothing to scan.
+            let has_text = module_text(&symbols, &name).is_some();
+            if has_text && let Some(module) = modules::read(&name)? {
                 modules.insert(name, module);
             }
         }
@@ -105,7 +107,7 @@ impl Running {
             .sections
             .get(".text")
             .copied()
-            .or_else(|| self.module_text(image).map(|range| range.start))
+            .or_else(|| module_text(&self.symbols, image).map(|range| range.start))
             .with_context(|| format!("module `{image}` has no text"))
     }
 
@@ -159,7 +161,7 @@ impl Running {
 
     fn module(&self, name: &str) -> Result<Image> {
         let module = self.modules.get(name).context("the module is not loaded")?;
-        let range = self.module_text(name).context("it has no symbols")?;
+        let range = module_text(&self.symbols, name).context("it has no symbols")?;
         let text = Segment {
             address: range.start,
             bytes: self.kcore.read(range.start, range.end - range.start)?,
@@ -175,21 +177,6 @@ impl Running {
             bug_table: self.table(module, "__bug_table")?,
             realtime: self.realtime,
         })
-    }
-
-    /// From the first to behind the last text symbol of a module; the end of its last function is
-    /// not written down anywhere, so the page behind is taken too.
-    fn module_text(&self, name: &str) -> Option<Range<u64>> {
-        let symbols: &Symbols = self.symbols.modules.get(name)?;
-        let text = || {
-            symbols
-                .iter()
-                .filter(|symbol| symbol.kind == SymbolKind::Text)
-        };
-        let start = text().map(|symbol| symbol.address).min()?;
-        let last = text().map(|symbol| symbol.address).max()?;
-        let end = last.next_multiple_of(PAGE_BYTES) + PAGE_BYTES;
-        Some(start..end)
     }
 
     /// A table of a module; its end is the next section, or the end of the page.
@@ -229,4 +216,19 @@ fn read_btf(name: &str, base: Option<Arc<Btf>>) -> Result<Btf> {
         )
     })?;
     Btf::parse(bytes, base).with_context(|| format!("failed to parse `{}`", path.display()))
+}
+
+/// From the first to behind the last text symbol of a module; the end of its last function is
+/// not written down anywhere, so the page behind is taken too.
+fn module_text(symbols: &Kallsyms, name: &str) -> Option<Range<u64>> {
+    let symbols: &Symbols = symbols.modules.get(name)?;
+    let text = || {
+        symbols
+            .iter()
+            .filter(|symbol| symbol.kind == SymbolKind::Text)
+    };
+    let start = text().map(|symbol| symbol.address).min()?;
+    let last = text().map(|symbol| symbol.address).max()?;
+    let end = last.next_multiple_of(PAGE_BYTES) + PAGE_BYTES;
+    Some(start..end)
 }
