@@ -9,13 +9,15 @@ use std::{
 use anyhow::{Error, Result};
 use clap::Parser as _;
 use log::LevelFilter;
-use seqtrace::{cli::Cli, command, config::Config};
+use seqtrace::{attach::Interrupted, cli::Cli, command, config::Config};
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(status) => ExitCode::from(status),
         // The reader of our output has seen enough: `seqtrace sites | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        // As a shell has it for SIGINT.
+        Err(error) if error.is::<Interrupted>() => ExitCode::from(130),
         Err(error) => {
             eprintln!("seqtrace: {error:#}");
             ExitCode::FAILURE

@@ -20,7 +20,7 @@ use crate::{
         cache::Cache,
         feature::{self, Check},
         hazards,
-        running::Running,
+        running::{Running, VMLINUX},
     },
     plan::{OwnerOffsets, Plan, plan},
 };
@@ -93,7 +93,15 @@ fn catalog(running: &Running, sources: &Sources, progress: bool) -> Result<(Cata
             continue;
         }
         cached = false;
-        let image = scan(running, name, progress)?;
+        let image = match scan(running, name, progress) {
+            Ok(image) => image,
+            // It may have left meanwhile; the rest can be traced all the same.
+            Err(error) if name != VMLINUX => {
+                warn!("module `{name}` is left out: {error:#}");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         if let Some(Err(error)) = cache.as_ref().map(|cache| cache.keep(&image)) {
             warn!("{error:#}");
         }

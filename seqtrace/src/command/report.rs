@@ -102,6 +102,10 @@ pub async fn flame(
     progress: bool,
 ) -> Result<u8> {
     let outcome = quiet(span, trace, progress).await?;
+    if output.is_some() {
+        // First, so that the numbers are not lost when there is nothing to draw.
+        print(&table::closing(&outcome.snapshot, size().0))?;
+    }
     let weight = Weight::default();
     let bytes = match format {
         FlameFormat::Svg => flamegraph::svg(&outcome.snapshot, weight)?,
@@ -109,11 +113,8 @@ pub async fn flame(
     };
     match output {
         None => io::stdout().write_all(&bytes)?,
-        Some(path) => {
-            fs::write(path, &bytes)
-                .with_context(|| format!("failed to write `{}`", path.display()))?;
-            print(&table::closing(&outcome.snapshot, size().0))?;
-        }
+        Some(path) => fs::write(path, &bytes)
+            .with_context(|| format!("failed to write `{}`", path.display()))?,
     }
     finish(&outcome)
 }

@@ -72,13 +72,24 @@ pub async fn trace(
         modules: planned_modules(&prepared.plan),
         departed: BTreeSet::new(),
     };
-    let status = run
+    let ending = run
         .watch(request.span, program, interrupt, &mut observe)
         .await?;
     let elapsed = session.close_window()?;
+    let status = match ending {
+        Ending::ByItself(status) => Some(status),
+        Ending::Nothing => None,
+        // The status of a command that we end says nothing about it.
+        Ending::Running(mut child) => {
+            child.end().await?;
+            None
+        }
+    };
+    let since = Instant::now();
     let progress = Progress::new(request.progress, "detaching probes");
     session.detach(|at: attach::Progress| progress.report(at.done as u64, at.total as u64));
     drop(progress);
+    info!("probes taken off in {:?}", since.elapsed());
     run.aggregate.add(run.collector.final_batch(elapsed)?);
     Ok(Outcome {
         snapshot: run.aggregate.snapshot(),
@@ -149,6 +160,16 @@ fn planned_modules(plan: &Plan) -> BTreeSet<String> {
         .collect()
 }
 
+/// What became of the command when the span was over.
+enum Ending {
+    /// There was none.
+    Nothing,
+    /// It ended.
+    ByItself(ExitStatus),
+    /// It goes on.
+    Running(Child),
+}
+
 /// A run between attaching and detaching.
 struct Run<'a> {
     aggregate: Aggregate,
@@ -160,21 +181,21 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Collects until the span is over; returns how the command ended, if it ended by itself.
+    /// Collects until the span is over.
     async fn watch(
         &mut self,
         span: &Span,
         program: Option<Program>,
         interrupt: &mut Interrupt,
         observe: &mut impl FnMut(&Snapshot) -> Result<()>,
-    ) -> Result<Option<ExitStatus>> {
+    ) -> Result<Ending> {
         let deadline = span.duration.map(|duration| Instant::now() + duration);
         let mut child = program.map(|program| program.start()).transpose()?;
         loop {
             tokio::select! {
                 biased;
                 () = interrupt.wait() => break,
-                status = ended(child.as_mut()) => return status.map(Some),
+                status = ended(child.as_mut()) => return status.map(Ending::ByItself),
                 () = passed(deadline) => break,
                 batch = self.collector.next() => {
                     self.aggregate.add(batch?);
@@ -183,11 +204,7 @@ impl Run<'_> {
                 }
             }
         }
-        // The status of a command that we ended says nothing about it.
-        if let Some(child) = &mut child {
-            child.end().await?;
-        }
-        Ok(None)
+        Ok(child.map_or(Ending::Nothing, Ending::Running))
     }
 
     /// The kernel takes the probes of a module off when it leaves (`kernel/kprobes.c`,

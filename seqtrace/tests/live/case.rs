@@ -24,8 +24,8 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         numbers::process_times_make_readers_wait,
     ),
     (
-        "a_flamegraph_holds_the_time_of_its_table",
-        numbers::a_flamegraph_holds_the_time_of_its_table,
+        "a_flamegraph_is_drawn_or_its_lack_is_told",
+        numbers::a_flamegraph_is_drawn_or_its_lack_is_told,
     ),
     (
         "the_status_of_the_command_is_kept",

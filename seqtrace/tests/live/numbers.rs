@@ -58,12 +58,28 @@ fn told(snapshot: &Snapshot) -> String {
     rows.collect::<Vec<_>>().join("; ")
 }
 
-/// The weights of the folded stacks are the nanoseconds of the table, which the same run leaves.
-pub(crate) fn a_flamegraph_holds_the_time_of_its_table(guest: &Guest) -> String {
+/// On PREEMPT_RT. Elsewhere a spin under emulation has one `pause` and lasts no time at all, since
+/// QEMU lets the other processor run at a `pause`: then the lack of anything to draw is told.
+pub(crate) fn a_flamegraph_is_drawn_or_its_lack_is_told(guest: &Guest) -> String {
     let _workload = Workload::start("cputime");
-    seqtrace::run(&["flame", "--duration", "5s", "-o", "/tmp/f.svg"]).succeeded();
+    let run = seqtrace::run(&["flame", "--duration", "5s", "-o", "/tmp/f.svg"]);
+    assert!(
+        run.stdout.contains("signal_struct.stats_lock"),
+        "no table: {}",
+        run.stdout
+    );
+    if !guest.realtime && !run.status.success() {
+        let told = run.stderr.clone();
+        run.failed_with("nothing to draw: ");
+        return told.trim().to_owned();
+    }
+    run.succeeded();
     let picture = fs::read_to_string("/tmp/f.svg").expect("the file is written");
     assert!(picture.contains("</svg>"), "the picture is cut off");
+    assert!(
+        picture.contains("signal_struct.stats_lock [block]"),
+        "the seqcount is no frame"
+    );
     let run = seqtrace::run(&["flame", "--duration", "5s", "-f", "folded", "-o", "-"]).succeeded();
     let weights: u64 = run
         .stdout
@@ -72,17 +88,6 @@ pub(crate) fn a_flamegraph_holds_the_time_of_its_table(guest: &Guest) -> String 
         .map(|weight| weight.parse::<u64>().expect("a number"))
         .sum();
     assert!(weights > 0, "no time lost:\n{}", run.stdout);
-    if guest.realtime {
-        assert!(
-            picture.contains("signal_struct.stats_lock"),
-            "the seqcount is no frame"
-        );
-        assert!(
-            run.stdout.contains("signal_struct.stats_lock"),
-            "{}",
-            run.stdout
-        );
-    }
     format!("{} stacks, {weights} ns", run.stdout.lines().count())
 }
 

@@ -37,7 +37,8 @@ pub(crate) fn an_interrupt_while_attaching_leaves_no_probe(_: &Guest) -> String 
     let seen = guest::probes();
     signal(&child, Signal::SIGINT);
     let run = seqtrace::finish(child);
-    assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+    assert_eq!(run.status.code(), Some(130), "{}", run.stderr);
+    assert_eq!(run.stderr, "");
     assert_eq!(guest::probes(), 0);
     format!("interrupted at {seen} probes")
 }
