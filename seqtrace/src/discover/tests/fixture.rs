@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, process::Command, sync::Arc};
 
 use object::{
     Object as _, ObjectSection as _, ObjectSymbol as _, RelocationKind, RelocationTarget,
-    SectionKind, SymbolIndex,
+    SectionIndex, SectionKind, SymbolIndex,
 };
 use rustc_hash::FxHashMap;
 
@@ -52,8 +52,8 @@ pub(super) fn build(source: &str, realtime: bool) -> Image {
     Image { realtime, ..image }
 }
 
-fn load(bytes: &[u8]) -> Image {
-    let file = object::File::parse(bytes).expect("an object file");
+/// Where each section goes that the kernel would load.
+fn layout(file: &object::File<'_>) -> FxHashMap<SectionIndex, u64> {
     let mut next = BASE;
     let mut sections = FxHashMap::default();
     for section in file.sections() {
@@ -66,6 +66,12 @@ fn load(bytes: &[u8]) -> Image {
             next = (next + section.size()).next_multiple_of(64);
         }
     }
+    sections
+}
+
+fn load(bytes: &[u8]) -> Image {
+    let file = object::File::parse(bytes).expect("an object file");
+    let sections = layout(&file);
     let imports: BTreeMap<&str, u64> = file
         .symbols()
         .filter(object::ObjectSymbol::is_undefined)
