@@ -111,6 +111,9 @@ pub struct SitesArguments {
     /// Print one JSON document instead of the table
     #[arg(short, long)]
     pub json: bool,
+    /// Look at this vmlinux instead of the running kernel
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
     /// Where sites come from.
     #[command(flatten)]
     pub discover: DiscoverArguments,

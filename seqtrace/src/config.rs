@@ -49,6 +49,8 @@ pub enum Task {
     Sites {
         /// One JSON document instead of the table.
         json: bool,
+        /// The file to look at instead of the running kernel.
+        image: Option<PathBuf>,
         /// Where sites come from.
         sources: Sources,
     },
@@ -110,9 +112,18 @@ impl Config {
             Command::Top(arguments) => top_task(arguments),
             Command::Stat(arguments) => stat_task(arguments),
             Command::Flame(arguments) => flame_task(arguments)?,
-            Command::Sites(SitesArguments { json, discover }) => {
+            Command::Sites(SitesArguments {
+                json,
+                image,
+                discover,
+            }) => {
                 let (sources, verbosity) = sources(&discover);
-                (Task::Sites { json, sources }, verbosity)
+                let task = Task::Sites {
+                    json,
+                    image,
+                    sources,
+                };
+                (task, verbosity)
             }
             Command::Doctor(DoctorArguments { verbosity }) => (Task::Doctor, verbosity),
         };

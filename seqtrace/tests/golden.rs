@@ -238,6 +238,7 @@ fn site(function: &str, image_offset: u64, role: Role, name: Name) -> Site {
         end: None,
         lock_function: (role == Role::Block).then(|| "rt_spin_lock".to_owned()),
         sequence_register: None,
+        chain: Vec::new(),
     }
 }
 
@@ -250,6 +251,7 @@ fn catalog() -> Catalog {
         functions: 41_000,
         text_bytes: 20_971_520,
         sites,
+        instances: Vec::new(),
     };
     Catalog {
         images: vec![

@@ -31,6 +31,7 @@ pub(super) fn target(function: &str, role: Role) -> Target {
             end: None,
             lock_function: None,
             sequence_register: None,
+            chain: Vec::new(),
         },
         address: 0,
         end_address: None,

@@ -168,6 +168,7 @@ mod tests {
                 end,
                 lock_function: None,
                 sequence_register: None,
+                chain: Vec::new(),
             },
         }
     }

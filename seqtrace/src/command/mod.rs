@@ -22,7 +22,14 @@ pub fn run(config: &Config) -> Result<u8> {
     let progress = config.progress;
     match &config.task {
         Task::Doctor => doctor::doctor().map(|()| 0),
-        Task::Sites { json, sources } => sites::sites(*json, sources, progress).map(|()| 0),
+        Task::Sites {
+            json,
+            image,
+            sources,
+        } => match image {
+            Some(file) => sites::offline(file, progress).map(|()| 0),
+            None => sites::sites(*json, sources, progress).map(|()| 0),
+        },
         Task::Top {
             interval,
             duration,

@@ -1,13 +1,22 @@
 //! `seqtrace sites`: what would be probed; attaches nothing.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    fs,
+    io::{self, IsTerminal as _, Write as _},
+    path::Path,
+    sync::Arc,
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{
     aggregate::coverage,
-    command::prepare::{self, Prepared},
+    command::{
+        prepare::{self, Prepared},
+        progress::Progress,
+    },
     config::Sources,
+    discover::{self, btf::Btf, elf, store},
     export::sites::Sites,
 };
 
@@ -36,6 +45,30 @@ pub fn sites(json: bool, sources: &Sources, progress: bool) -> Result<()> {
             .map(|(width, _)| usize::from(width.0));
         out.write_all(sites.table(width).as_bytes())?;
     }
+    out.flush()?;
+    Ok(())
+}
+
+/// Prints the catalog of a file.
+///
+/// # Errors
+///
+/// When the file cannot be read, or is no kernel.
+pub fn offline(file: &Path, progress: bool) -> Result<()> {
+    let bytes = fs::read(file).with_context(|| format!("failed to read `{}`", file.display()))?;
+    let kernel =
+        elf::vmlinux(&bytes).with_context(|| format!("failed to use `{}`", file.display()))?;
+    let types = kernel
+        .btf
+        .map(|bytes| Btf::parse(bytes, None))
+        .transpose()?;
+    let types = types.map(Arc::new);
+    let progress = Progress::new(progress, "scanning functions");
+    let catalog = discover::scan(&kernel.image, types.as_deref(), &|done, all| {
+        progress.report(done, all);
+    });
+    let mut out = io::stdout().lock();
+    out.write_all(&store::encode(&catalog))?;
     out.flush()?;
     Ok(())
 }

@@ -25,6 +25,9 @@ pub struct ImageCatalog {
     pub text_bytes: u64,
     /// Sites in the order of their addresses.
     pub sites: Vec<Site>,
+    /// Inlined instances of primitives in the order of their addresses; what they execute with
+    /// every read or write.
+    pub instances: Vec<Instance>,
 }
 
 /// One address that is executed only while a reader waits or retries.
@@ -49,6 +52,10 @@ pub struct Site {
     /// For [`Role::Spin`]: register that holds the odd value at the `pause`, numbered as in the
     /// instruction encoding (0 rax … 15 r15), where one does.
     pub sequence_register: Option<u8>,
+    /// The calls that were inlined here, outermost first, with the function itself at the head;
+    /// empty unless debuginfo was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<Frame>,
 }
 
 /// The address that ends a block; also executed by waiting readers only.
@@ -58,6 +65,145 @@ pub struct BlockEnd {
     pub offset: u64,
     /// Distance from the image's base, bytes.
     pub image_offset: u64,
+}
+
+/// One inlined instance of a primitive: one half of a read section, or of a write section.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Function the address lies in, as kallsyms names it.
+    pub function: String,
+    /// Distance from the function's symbol, bytes.
+    pub offset: u64,
+    /// Distance from the image's base, bytes: the load of a begin, the re-load of a check, the
+    /// increment of a write.
+    pub image_offset: u64,
+    /// Which half it is.
+    pub half: Half,
+    /// The seqcount that is read or written.
+    pub seqcount: Seqcount,
+    /// Whether it does the same as a primitive without being one (`cyc2ns`, `inode.i_dir_seq`).
+    pub open_coded: bool,
+    /// Image offsets of the sites that belong to it, ascending.
+    pub sites: Vec<u64>,
+    /// As [`Site::chain`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<Frame>,
+}
+
+/// Half of a section.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Half {
+    /// The load of the start value.
+    Begin {
+        /// What becomes of an odd value.
+        odd: Odd,
+        /// Image offsets of further loads of the same begin: after the unlock, after the pause.
+        reloads: Vec<u64>,
+    },
+    /// The comparison at the end of a read section.
+    Check(Check),
+    /// An increment of the sequence.
+    Write(Write),
+}
+
+/// What a begin does when it has loaded an odd value.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Odd {
+    /// Waits until it is even: by lock-unlock, by `pause`, or both.
+    Waits,
+    /// Masks bit 0 away, so that the check fails (`raw_seqcount_begin`).
+    Masks,
+    /// Selects the copy that is not being written (`seqcount_latch_t`).
+    Selects,
+    /// Goes elsewhere (`raw_seqcount_try_begin`), or the value is passed on untested.
+    PassesOn,
+}
+
+/// The comparison at the end of a read section.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// Image offset of the comparison; that of the re-load where the comparison itself loads.
+    pub compare: u64,
+    /// Image offset of what uses its result: a branch, or a `setcc` or `cmovcc`.
+    pub decides: u64,
+    /// Mnemonic of the latter: `jne`, `je`, `setne` ….
+    pub condition: String,
+    /// Where a failed check goes.
+    pub class: CheckClass,
+    /// Where the start value is at the comparison.
+    pub start: StartValue,
+    /// Whether a kprobe on the re-load could become a jump, by the rules of `can_optimize`
+    /// (`arch/x86/kernel/kprobes/opt.c`).
+    pub optimizable: bool,
+    /// Image offsets of the begins the start value may come from; empty: another function's.
+    pub begins: Vec<u64>,
+}
+
+/// Where a failed check goes.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckClass {
+    /// To a block that nothing else enters: a site.
+    RetryOnly,
+    /// Straight to the load of the begin.
+    BeginHead,
+    /// To another block that also runs otherwise.
+    Shared,
+    /// Nowhere: the result becomes a value.
+    Value,
+}
+
+/// Where the start value is when it is compared.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartValue {
+    /// In a register, numbered as in the instruction encoding.
+    Register(u8),
+    /// In memory, at a distance from a register.
+    Memory {
+        /// The register, numbered as in the instruction encoding.
+        base: u8,
+        /// The distance, bytes.
+        displacement: i64,
+    },
+    /// A constant, or not followed.
+    Unknown,
+}
+
+/// Which half of a write section an increment is.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Write {
+    /// From even to odd.
+    Begin,
+    /// From odd to even.
+    End,
+    /// Of a latch: to the other copy.
+    Latch,
+    /// By two: readers are told without a section (`write_seqcount_invalidate`).
+    Invalidate,
+    /// The code does not tell.
+    Unknown,
+}
+
+/// One level of inlining.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The function that is inlined here; for the outermost, the one that has the symbol.
+    pub function: String,
+    /// The line at which the next level is called, or which the address itself belongs to.
+    pub source: Option<Source>,
+}
+
+/// A line of source text.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// Path in the kernel's source tree, as debuginfo has it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
 }
 
 /// What executing a cold address means.
@@ -139,6 +285,24 @@ impl Role {
             Self::Retry => "retry",
             Self::Fallback => "fallback",
         }
+    }
+}
+
+impl Half {
+    /// The word for it, as in the output: `begin`, `check`, `write`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Begin { .. } => "begin",
+            Self::Check(_) => "check",
+            Self::Write(_) => "write",
+        }
+    }
+}
+
+impl Instance {
+    /// The instance as it is printed: `d_lookup+0x13`.
+    pub fn label(&self) -> String {
+        format!("{}+{:#x}", self.function, self.offset)
     }
 }
 

@@ -59,6 +59,7 @@ pub fn scan(
         functions: functions.as_slice().len() as u64,
         text_bytes: image.text_bytes(),
         sites: scan.sites(&studies, &confirmed),
+        instances: Vec::new(),
     }
 }
 
@@ -225,6 +226,7 @@ impl<'a> Scan<'a> {
             end,
             lock_function: cold.block.map(|(_, name)| name.to_owned()),
             sequence_register: cold.sequence_register,
+            chain: Vec::new(),
         })
     }
 }

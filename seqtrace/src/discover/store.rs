@@ -73,6 +73,7 @@ mod tests {
             functions: 3,
             text_bytes: 100,
             sites: Vec::new(),
+            instances: Vec::new(),
         }
     }
 

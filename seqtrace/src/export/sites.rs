@@ -170,6 +170,7 @@ impl Image {
             functions,
             text_bytes,
             sites,
+            instances: _,
         } = catalog;
         Self {
             image: image.clone(),

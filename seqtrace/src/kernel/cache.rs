@@ -100,6 +100,7 @@ mod tests {
             functions: 1,
             text_bytes: 2,
             sites: Vec::new(),
+            instances: Vec::new(),
         }
     }
 

@@ -127,6 +127,7 @@ mod tests {
             end: None,
             lock_function: None,
             sequence_register: None,
+            chain: Vec::new(),
         }
     }
 
@@ -139,6 +140,7 @@ mod tests {
                 functions: 1,
                 text_bytes: 1,
                 sites,
+                instances: Vec::new(),
             }],
         }
     }
