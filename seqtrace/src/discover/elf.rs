@@ -10,6 +10,7 @@ use object::{
 
 use super::{
     image::{Image, Segment},
+    note,
     symbols::{Symbol, SymbolKind, Symbols},
 };
 
@@ -66,7 +67,7 @@ pub fn vmlinux(bytes: &[u8]) -> Result<Kernel> {
     Ok(Kernel {
         image: Image {
             name: "vmlinux".to_owned(),
-            build_id: build_id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            build_id: note::hexadecimal(build_id),
             base,
             text: vec![segment(".text")],
             realtime: symbols.address_of("rt_spin_lock").is_some(),

@@ -24,6 +24,7 @@ pub mod image;
 mod instruction;
 mod label;
 mod meter;
+pub mod note;
 mod rules;
 mod scan;
 mod state;

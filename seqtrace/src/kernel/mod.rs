@@ -7,7 +7,6 @@ pub mod instance;
 pub mod kallsyms;
 pub mod kcore;
 pub mod modules;
-pub mod note;
 pub mod privilege;
 pub mod program;
 pub mod running;

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::kernel::note;
+use crate::discover::note;
 
 /// A loaded module.
 #[derive(Clone, Debug, Eq, PartialEq)]

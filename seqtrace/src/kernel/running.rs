@@ -8,13 +8,13 @@ use crate::{
     discover::{
         btf::Btf,
         image::{Image, Segment},
+        note,
         symbols::{SymbolKind, Symbols},
     },
     kernel::{
         kallsyms::{self, Kallsyms},
         kcore::Kcore,
         modules::{self, Module},
-        note,
     },
 };
 
