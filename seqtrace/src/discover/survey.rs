@@ -45,7 +45,7 @@ impl Signs {
     const WAIT: Self = Self(4);
     /// As `COMPARE`, with a word that lies where some structure has a seqcount.
     const MEMBER: Self = Self(8);
-    /// A word that lies where some structure has a seqcount is incremented.
+    /// A word that is no global is incremented.
     const INCREMENT: Self = Self(16);
 
     fn add(&mut self, other: Self, seen: bool) {
@@ -251,7 +251,7 @@ impl Look<'_> {
             loaded.filter(|word| self.count - word.at <= NEAR)
         };
         if let Some(word) = word {
-            self.found.signs.add(Signs::INCREMENT, word.is_member);
+            self.found.signs.add(Signs::INCREMENT, word.global.is_none());
             self.found.increments.extend(word.global);
         }
     }
