@@ -9,6 +9,8 @@
 //!                                          state, transfer
 //! ```
 
+mod agreement;
+pub mod annotate;
 pub mod btf;
 mod callee;
 pub mod catalog;
@@ -29,6 +31,8 @@ mod meter;
 pub mod note;
 mod rules;
 mod scan;
+pub mod score;
+mod scorer;
 mod state;
 pub mod store;
 mod survey;
