@@ -4,14 +4,16 @@
 //! Functions are independent of each other until then, so they are spread over all processors;
 //! the result does not depend on how.
 
+use std::cmp::Reverse;
+
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     btf::Btf,
     callee::Callees,
-    catalog::{BlockEnd, ImageCatalog, Site},
-    cold::{self, ColdAddress},
+    catalog::{BlockEnd, ImageCatalog, Instance, Site},
+    cold::{ColdAddress, Findings},
     evidence::Evidence,
     function::{Function, Functions},
     graph::Flow,
@@ -19,7 +21,9 @@ use super::{
     image::Image,
     label::Labels,
     meter::Meter,
+    reads::Reads,
     rules::{Confirmed, Study},
+    sections::{self, Section},
     survey::{Survey, Surveyor},
     value::{Value, Values},
 };
@@ -51,6 +55,15 @@ pub fn scan(
         .flat_map(|(_, study)| study.confirms())
         .collect();
     let studies = scan.with_readers_of(&confirmed, studies);
+    let found: Vec<Found<'_, '_>> = studies
+        .par_iter()
+        .map(|(function, study)| Found {
+            function: *function,
+            findings: Findings::new(study, &confirmed),
+        })
+        .collect();
+    let labels = scan.labels(&studies);
+    let (sites, instances) = (scan.sites(&found, &labels), scan.instances(&found, &labels));
     meter.finish();
     ImageCatalog {
         image: image.name.clone(),
@@ -58,8 +71,8 @@ pub fn scan(
         realtime: image.realtime,
         functions: functions.as_slice().len() as u64,
         text_bytes: image.text_bytes(),
-        sites: scan.sites(&studies, &confirmed),
-        instances: Vec::new(),
+        sites,
+        instances,
     }
 }
 
@@ -90,6 +103,12 @@ fn survey(surveyor: &Surveyor<'_>, functions: &Functions<'_>, meter: &Meter<'_>)
 
 /// A function that was analysed.
 type Studied<'a> = (Function<'a>, Study);
+
+/// What the rules find in a function.
+struct Found<'a, 's> {
+    function: Function<'a>,
+    findings: Findings<'s>,
+}
 
 struct Scan<'a> {
     image: &'a Image,
@@ -151,6 +170,12 @@ impl<'a> Scan<'a> {
         studies
     }
 
+    fn labels(&self, studies: &[Studied<'a>]) -> Labels<'_> {
+        let locks = self.surveys.iter().flat_map(|survey| &survey.locks);
+        let all = studies.iter().map(|(_, study)| study);
+        Labels::new(self.image, self.btf, locks.copied().collect(), all)
+    }
+
     fn study(&self, function: Function<'a>) -> Option<Study> {
         let (evidence, values) = Evidence::new(&self.flow, function)?;
         let mut typing = Typing::new(
@@ -180,20 +205,12 @@ impl<'a> Scan<'a> {
     }
 
     /// The sites by address, each once.
-    fn sites(&self, studies: &[Studied<'a>], confirmed: &Confirmed) -> Vec<Site> {
-        let locked = self
-            .surveys
+    fn sites(&self, found: &[Found<'a, '_>], labels: &Labels<'_>) -> Vec<Site> {
+        let mut sites: Vec<(u64, Site)> = found
             .iter()
-            .flat_map(|survey| &survey.locks)
-            .copied()
-            .collect();
-        let all = studies.iter().map(|(_, study)| study);
-        let labels = Labels::new(self.image, self.btf, locked, all);
-        let mut sites: Vec<(u64, Site)> = studies
-            .iter()
-            .flat_map(|(_, study)| {
-                let found = cold::addresses(study, confirmed).into_iter();
-                found.filter_map(|cold| Some((cold.at, self.site(&labels, study, &cold)?)))
+            .flat_map(|found| {
+                let addresses = found.findings.addresses().into_iter();
+                addresses.filter_map(|cold| Some((cold.at, self.site(labels, found, &cold)?)))
             })
             .collect();
         // By role where one address has two: a call or a pause says more than a retry.
@@ -210,23 +227,71 @@ impl<'a> Scan<'a> {
         sites.into_iter().map(|(_, site)| site).collect()
     }
 
-    fn site(&self, labels: &Labels<'_>, study: &Study, cold: &ColdAddress) -> Option<Site> {
+    fn site(&self, labels: &Labels<'_>, found: &Found<'a, '_>, cold: &ColdAddress) -> Option<Site> {
         let (symbol, offset) = self.image.symbols.at(cold.at)?;
-        let image_offset = |address: u64| address.wrapping_sub(self.image.base);
         let end = cold.block.map(|(end, _)| BlockEnd {
             offset: end.wrapping_sub(symbol.address),
-            image_offset: image_offset(end),
+            image_offset: self.image_offset(end),
         });
         Some(Site {
             function: symbol.name.to_owned(),
             offset,
-            image_offset: image_offset(cold.at),
+            image_offset: self.image_offset(cold.at),
             role: cold.role,
-            seqcount: labels.seqcount(study, cold),
+            seqcount: labels.seqcount(found.findings.study, cold.reader()),
             end,
             lock_function: cold.block.map(|(_, name)| name.to_owned()),
             sequence_register: cold.sequence_register,
             chain: Vec::new(),
         })
+    }
+
+    /// The halves of read sections by address, each once.
+    fn instances(&self, found: &[Found<'a, '_>], labels: &Labels<'_>) -> Vec<Instance> {
+        let mut instances: Vec<Instance> = found
+            .par_iter()
+            .filter(|found| !found.findings.sequences.is_empty())
+            .flat_map_iter(|found| {
+                let findings = &found.findings;
+                let reads = Reads::new(&self.flow, found.function, &findings.sequences);
+                let sections = reads.map(|reads| sections::sections(&self.flow, findings, &reads));
+                let sections = sections.into_iter().flatten();
+                sections.filter_map(|section| self.instance(labels, findings.study, section))
+            })
+            .collect();
+        // A cold part may be seen with its function and on its own; with it more is known.
+        instances.sort_by_key(|instance| {
+            let sites = Reverse(instance.sites.len());
+            (instance.image_offset, instance.half.word(), sites)
+        });
+        instances.dedup_by_key(|instance| instance.image_offset);
+        instances
+    }
+
+    fn instance(&self, labels: &Labels<'_>, study: &Study, section: Section) -> Option<Instance> {
+        let (symbol, offset) = self.image.symbols.at(section.at)?;
+        let mut sites: Vec<u64> = section
+            .cold
+            .iter()
+            .map(|cold| self.image_offset(cold.at))
+            .collect();
+        sites.sort_unstable();
+        sites.dedup();
+        Some(Instance {
+            function: symbol.name.to_owned(),
+            offset,
+            image_offset: self.image_offset(section.at),
+            seqcount: labels.seqcount(study, section.reader()),
+            half: section
+                .half
+                .map_addresses(|address| self.image_offset(address)),
+            open_coded: false,
+            sites,
+            chain: Vec::new(),
+        })
+    }
+
+    fn image_offset(&self, address: u64) -> u64 {
+        address.wrapping_sub(self.image.base)
     }
 }
