@@ -6,10 +6,13 @@ use rustc_hash::FxHashSet;
 use super::{
     callee::{Callees, LockFunction},
     catalog::StartValue,
-    evidence::{Compare, Evidence, FlagsUse, Load, Lock, LockCall, Operand, Pause, Test, Write},
+    evidence::{
+        Compare, Evidence, FlagsUse, Increment, Load, Lock, LockCall, Operand, Pause, Test, Write,
+    },
     fixpoint,
     function::Function,
     graph::{BlockIndex, EdgeKind, Flow, Graph},
+    increment,
     instruction::{self, RDI},
     state::State,
     transfer::Transfer,
@@ -49,6 +52,7 @@ impl Evidence {
             blocks: Vec::new(),
             loads: Vec::new(),
             writes: Vec::new(),
+            increments: Vec::new(),
             tests: Vec::new(),
             compares: Vec::new(),
             locks: Vec::new(),
@@ -108,6 +112,7 @@ impl Walk<'_> {
         }
         found.stores.extend(self.store(instruction));
         found.writes.extend(self.write(instruction));
+        found.increments.extend(self.increment(instruction));
         if let Some(load) = self.load(instruction) {
             found.loads.push(load);
         }
@@ -151,6 +156,15 @@ impl Walk<'_> {
             block: self.block,
             address,
             value,
+        })
+    }
+
+    fn increment(&mut self, instruction: &Instruction) -> Option<Increment> {
+        let addition = increment::addition(instruction, &self.state, self.values)?;
+        Some(Increment {
+            at: instruction.ip(),
+            block: self.block,
+            addition,
         })
     }
 

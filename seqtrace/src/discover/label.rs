@@ -99,8 +99,16 @@ impl<'a> Labels<'a> {
         }
     }
 
+    /// The seqcount that is written where this word is incremented.
+    pub(super) fn written(&self, study: &Study, word: ValueId) -> Seqcount {
+        self.identified(study, word, &[])
+    }
+
     fn word(&self, study: &Study, reader: Reader<'_>, word: ValueId) -> Seqcount {
-        let allowed = self.allowed(study, reader, word);
+        self.identified(study, word, self.allowed(study, reader, word))
+    }
+
+    fn identified(&self, study: &Study, word: ValueId, allowed: &[Lockname]) -> Seqcount {
         match study.identities.get(&word) {
             Some(Identity::Seqcount(seqcount)) => seqcount.clone(),
             Some(Identity::Global(address)) => Seqcount {

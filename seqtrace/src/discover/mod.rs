@@ -21,6 +21,7 @@ mod function;
 mod graph;
 mod identify;
 pub mod image;
+mod increment;
 mod instruction;
 mod label;
 mod meter;
@@ -39,5 +40,6 @@ mod tables;
 mod tests;
 mod transfer;
 mod value;
+mod writes;
 
-pub use scan::scan;
+pub use scan::{scan, scan_every_function};

@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     btf::Btf,
     callee::Callees,
-    catalog::{BlockEnd, ImageCatalog, Instance, Site},
+    catalog::{BlockEnd, Half, ImageCatalog, Instance, Site},
     cold::{ColdAddress, Findings},
     evidence::Evidence,
     function::{Function, Functions},
@@ -26,6 +26,7 @@ use super::{
     sections::{self, Section},
     survey::{Survey, Surveyor},
     value::{Value, Values},
+    writes::{self, Globals, Written},
 };
 
 /// Finds the sites of an image.
@@ -36,6 +37,25 @@ pub fn scan(
     image: &Image,
     btf: Option<&Btf>,
     progress: &(dyn Fn(u64, u64) + Sync),
+) -> ImageCatalog {
+    run(image, btf, progress, false)
+}
+
+/// As [`scan`], but analyses every function, suspicious or not. Finds the same and takes several
+/// times as long.
+pub fn scan_every_function(
+    image: &Image,
+    btf: Option<&Btf>,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> ImageCatalog {
+    run(image, btf, progress, true)
+}
+
+fn run(
+    image: &Image,
+    btf: Option<&Btf>,
+    progress: &(dyn Fn(u64, u64) + Sync),
+    every_function: bool,
 ) -> ImageCatalog {
     let functions = Functions::new(image);
     let callees = Callees::new(image);
@@ -48,6 +68,7 @@ pub fn scan(
         landmarks: Landmarks::new(image, btf),
         surveys: survey(&Surveyor::new(image, btf, &callees), &functions, &meter),
         meter: &meter,
+        every_function,
     };
     let studies = scan.studies();
     let confirmed = studies
@@ -63,7 +84,11 @@ pub fn scan(
         })
         .collect();
     let labels = scan.labels(&studies);
-    let (sites, instances) = (scan.sites(&found, &labels), scan.instances(&found, &labels));
+    let sites = scan.sites(&found, &labels);
+    let mut instances = scan.instances(&found, &labels);
+    instances.extend(scan.writes(&studies, &confirmed, &labels));
+    instances.sort_by_key(|instance| instance.image_offset);
+    instances.dedup_by_key(|instance| instance.image_offset);
     meter.finish();
     ImageCatalog {
         image: image.name.clone(),
@@ -119,6 +144,8 @@ struct Scan<'a> {
     /// In the order of `functions`.
     surveys: Vec<Survey>,
     meter: &'a Meter<'a>,
+    /// Whether functions are analysed that are not suspicious.
+    every_function: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -128,7 +155,7 @@ impl<'a> Scan<'a> {
         let suspects: Vec<Function<'a>> = list
             .iter()
             .zip(&self.surveys)
-            .filter(|(_, survey)| survey.is_suspicious())
+            .filter(|(_, survey)| self.every_function || survey.is_suspicious())
             .map(|(function, _)| *function)
             .collect();
         suspects
@@ -141,7 +168,8 @@ impl<'a> Scan<'a> {
             .collect()
     }
 
-    /// Analyses the functions besides that read a global which is now known to be a sequence.
+    /// Analyses the functions besides that read or increment a global which is now known to be a
+    /// sequence.
     fn with_readers_of(
         &self,
         confirmed: &Confirmed,
@@ -155,10 +183,8 @@ impl<'a> Scan<'a> {
             .zip(&self.surveys)
             .filter(|(function, _)| !done.contains(&function.start))
             .filter(|(_, survey)| {
-                survey
-                    .globals
-                    .iter()
-                    .any(|global| confirmed.contains(global))
+                let mut globals = survey.globals.iter().chain(&survey.increments);
+                globals.any(|global| confirmed.contains(global))
             })
             .map(|(function, _)| *function)
             .collect();
@@ -189,7 +215,9 @@ impl<'a> Scan<'a> {
         let mut identities = FxHashMap::default();
         let tested = evidence.tests.iter().flat_map(|test| &test.words);
         let compared = evidence.compares.iter().flat_map(|compare| &compare.sides);
-        for &word in tested.chain(compared) {
+        let incremented = evidence.increments.iter();
+        let incremented = incremented.map(|increment| &increment.addition.word);
+        for &word in tested.chain(compared).chain(incremented) {
             if let Value::Load { address, .. } = values.get(word)
                 && address.base != Values::STACK
             {
@@ -287,6 +315,42 @@ impl<'a> Scan<'a> {
                 .map_addresses(|address| self.image_offset(address)),
             open_coded: false,
             sites,
+            chain: Vec::new(),
+        })
+    }
+
+    /// The writes by address.
+    fn writes(
+        &self,
+        studies: &[Studied<'a>],
+        confirmed: &Confirmed,
+        labels: &Labels<'_>,
+    ) -> Vec<Instance> {
+        let latches = studies.iter().flat_map(|(_, study)| study.latches());
+        let latches = latches.collect();
+        let globals = Globals {
+            confirmed,
+            latches: &latches,
+        };
+        studies
+            .iter()
+            .flat_map(|(_, study)| {
+                let found = writes::writes(study, globals).into_iter();
+                found.filter_map(|written| self.write(labels, study, &written))
+            })
+            .collect()
+    }
+
+    fn write(&self, labels: &Labels<'_>, study: &Study, written: &Written) -> Option<Instance> {
+        let (symbol, offset) = self.image.symbols.at(written.at)?;
+        Some(Instance {
+            function: symbol.name.to_owned(),
+            offset,
+            image_offset: self.image_offset(written.at),
+            half: Half::Write(written.half),
+            seqcount: labels.written(study, written.word),
+            open_coded: false,
+            sites: Vec::new(),
             chain: Vec::new(),
         })
     }

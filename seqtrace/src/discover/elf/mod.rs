@@ -8,6 +8,9 @@ use object::{
     read::elf::ElfFile64,
 };
 
+pub mod layout;
+
+pub use self::layout::{Layout, layout};
 use super::{
     image::{Image, Segment},
     note,
