@@ -15,6 +15,7 @@ pub mod catalog;
 mod cold;
 mod collect;
 pub mod elf;
+mod entries;
 mod evidence;
 mod fixpoint;
 mod function;

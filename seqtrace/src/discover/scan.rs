@@ -4,16 +4,15 @@
 //! Functions are independent of each other until then, so they are spread over all processors;
 //! the result does not depend on how.
 
-use std::cmp::Reverse;
-
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     btf::Btf,
     callee::Callees,
-    catalog::{BlockEnd, Half, ImageCatalog, Instance, Site},
-    cold::{ColdAddress, Findings},
+    catalog::ImageCatalog,
+    cold::Findings,
+    entries::{Entries, Found},
     evidence::Evidence,
     function::{Function, Functions},
     graph::Flow,
@@ -21,12 +20,9 @@ use super::{
     image::Image,
     label::Labels,
     meter::Meter,
-    reads::Reads,
     rules::{Confirmed, Study},
-    sections::{self, Section},
     survey::{Survey, Surveyor},
     value::{Value, Values},
-    writes::{self, Globals, Written},
 };
 
 /// Finds the sites of an image.
@@ -84,11 +80,12 @@ fn run(
         })
         .collect();
     let labels = scan.labels(&studies);
-    let sites = scan.sites(&found, &labels);
-    let mut instances = scan.instances(&found, &labels);
-    instances.extend(scan.writes(&studies, &confirmed, &labels));
-    instances.sort_by_key(|instance| instance.image_offset);
-    instances.dedup_by_key(|instance| instance.image_offset);
+    let entries = Entries {
+        image,
+        labels: &labels,
+    };
+    let sites = entries.sites(&found);
+    let instances = entries.instances(&scan.flow, &found, &confirmed);
     meter.finish();
     ImageCatalog {
         image: image.name.clone(),
@@ -128,12 +125,6 @@ fn survey(surveyor: &Surveyor<'_>, functions: &Functions<'_>, meter: &Meter<'_>)
 
 /// A function that was analysed.
 type Studied<'a> = (Function<'a>, Study);
-
-/// What the rules find in a function.
-struct Found<'a, 's> {
-    function: Function<'a>,
-    findings: Findings<'s>,
-}
 
 struct Scan<'a> {
     image: &'a Image,
@@ -230,132 +221,5 @@ impl<'a> Scan<'a> {
             evidence,
             identities,
         })
-    }
-
-    /// The sites by address, each once.
-    fn sites(&self, found: &[Found<'a, '_>], labels: &Labels<'_>) -> Vec<Site> {
-        let mut sites: Vec<(u64, Site)> = found
-            .iter()
-            .flat_map(|found| {
-                let addresses = found.findings.addresses().into_iter();
-                addresses.filter_map(|cold| Some((cold.at, self.site(labels, found, &cold)?)))
-            })
-            .collect();
-        // By role where one address has two: a call or a pause says more than a retry.
-        sites.sort_by(|(left_at, left), (right_at, right)| {
-            (left_at, left.role, &left.seqcount).cmp(&(right_at, right.role, &right.seqcount))
-        });
-        sites.dedup_by(|(later_at, later), (at, kept)| {
-            let same = later_at == at;
-            if same && later.role == kept.role {
-                kept.seqcount = Labels::either(&kept.seqcount, &later.seqcount);
-            }
-            same
-        });
-        sites.into_iter().map(|(_, site)| site).collect()
-    }
-
-    fn site(&self, labels: &Labels<'_>, found: &Found<'a, '_>, cold: &ColdAddress) -> Option<Site> {
-        let (symbol, offset) = self.image.symbols.at(cold.at)?;
-        let end = cold.block.map(|(end, _)| BlockEnd {
-            offset: end.wrapping_sub(symbol.address),
-            image_offset: self.image_offset(end),
-        });
-        Some(Site {
-            function: symbol.name.to_owned(),
-            offset,
-            image_offset: self.image_offset(cold.at),
-            role: cold.role,
-            seqcount: labels.seqcount(found.findings.study, cold.reader()),
-            end,
-            lock_function: cold.block.map(|(_, name)| name.to_owned()),
-            sequence_register: cold.sequence_register,
-            chain: Vec::new(),
-        })
-    }
-
-    /// The halves of read sections by address, each once.
-    fn instances(&self, found: &[Found<'a, '_>], labels: &Labels<'_>) -> Vec<Instance> {
-        let mut instances: Vec<Instance> = found
-            .par_iter()
-            .filter(|found| !found.findings.sequences.is_empty())
-            .flat_map_iter(|found| {
-                let findings = &found.findings;
-                let reads = Reads::new(&self.flow, found.function, &findings.sequences);
-                let sections = reads.map(|reads| sections::sections(&self.flow, findings, &reads));
-                let sections = sections.into_iter().flatten();
-                sections.filter_map(|section| self.instance(labels, findings.study, section))
-            })
-            .collect();
-        // A cold part may be seen with its function and on its own; with it more is known.
-        instances.sort_by_key(|instance| {
-            let sites = Reverse(instance.sites.len());
-            (instance.image_offset, instance.half.word(), sites)
-        });
-        instances.dedup_by_key(|instance| instance.image_offset);
-        instances
-    }
-
-    fn instance(&self, labels: &Labels<'_>, study: &Study, section: Section) -> Option<Instance> {
-        let (symbol, offset) = self.image.symbols.at(section.at)?;
-        let mut sites: Vec<u64> = section
-            .cold
-            .iter()
-            .map(|cold| self.image_offset(cold.at))
-            .collect();
-        sites.sort_unstable();
-        sites.dedup();
-        Some(Instance {
-            function: symbol.name.to_owned(),
-            offset,
-            image_offset: self.image_offset(section.at),
-            seqcount: labels.seqcount(study, section.reader()),
-            half: section
-                .half
-                .map_addresses(|address| self.image_offset(address)),
-            open_coded: false,
-            sites,
-            chain: Vec::new(),
-        })
-    }
-
-    /// The writes by address.
-    fn writes(
-        &self,
-        studies: &[Studied<'a>],
-        confirmed: &Confirmed,
-        labels: &Labels<'_>,
-    ) -> Vec<Instance> {
-        let latches = studies.iter().flat_map(|(_, study)| study.latches());
-        let latches = latches.collect();
-        let globals = Globals {
-            confirmed,
-            latches: &latches,
-        };
-        studies
-            .iter()
-            .flat_map(|(_, study)| {
-                let found = writes::writes(study, globals).into_iter();
-                found.filter_map(|written| self.write(labels, study, &written))
-            })
-            .collect()
-    }
-
-    fn write(&self, labels: &Labels<'_>, study: &Study, written: &Written) -> Option<Instance> {
-        let (symbol, offset) = self.image.symbols.at(written.at)?;
-        Some(Instance {
-            function: symbol.name.to_owned(),
-            offset,
-            image_offset: self.image_offset(written.at),
-            half: Half::Write(written.half),
-            seqcount: labels.written(study, written.word),
-            open_coded: false,
-            sites: Vec::new(),
-            chain: Vec::new(),
-        })
-    }
-
-    fn image_offset(&self, address: u64) -> u64 {
-        address.wrapping_sub(self.image.base)
     }
 }
