@@ -35,6 +35,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod transfer;
+pub mod unpack;
 mod value;
 
 pub use scan::scan;
