@@ -193,7 +193,7 @@ impl<'a> Labels<'a> {
         match waited {
             // The locks of another image's variables are taken there.
             [Lockname::Spinlock, Lockname::Seqlock] => {
-                let is_own = self.image.imports.is_none() || self.is_own(address);
+                let is_own = self.image.imports.is_empty() || self.is_own(address);
                 is_own.then_some(Lockname::Spinlock)
             }
             [only] => Some(*only),

@@ -40,6 +40,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod transfer;
+pub mod unpack;
 mod value;
 mod writes;
 
