@@ -61,6 +61,7 @@ pub fn scan(
         text_bytes: image.text_bytes(),
         sites: scan.sites(&studies, &confirmed),
         instances: scan.writes(&studies, &confirmed),
+        disagreements: Vec::new(),
     }
 }
 
