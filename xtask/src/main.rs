@@ -3,6 +3,7 @@
 mod cache;
 mod debian;
 mod demo;
+mod fuzz;
 mod lint;
 mod live;
 mod object;
@@ -36,6 +37,7 @@ enum Task {
     Lint,
     Vm(vm::Args),
     Score(score::Args),
+    Fuzz(fuzz::Args),
     /// Builds the eBPF object into seqtrace/prebuilt
     BuildEbpf(object::Options),
     /// Installs the linker of the eBPF object into the tool cache
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Task::Lint => lint::lint().map(|tally| ExitCode::from(u8::from(tally.failed > 0))),
         Task::Vm(args) => vm::run(args),
         Task::Score(args) => score::score(&args),
+        Task::Fuzz(args) => fuzz::fuzz(&args),
         Task::BuildEbpf(options) => object::build_ebpf(options).map(|()| ExitCode::SUCCESS),
         Task::InstallBpfLinker => object::install_bpf_linker().map(|()| ExitCode::SUCCESS),
     };
