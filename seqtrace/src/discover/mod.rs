@@ -21,6 +21,7 @@ mod function;
 mod graph;
 mod identify;
 pub mod image;
+mod increment;
 mod instruction;
 mod label;
 mod meter;
@@ -36,5 +37,6 @@ mod tables;
 mod tests;
 mod transfer;
 mod value;
+mod writes;
 
 pub use scan::scan;
