@@ -1,5 +1,6 @@
 //! Developer tasks: `cargo xtask help` lists them.
 
+mod bench;
 mod cache;
 mod debian;
 mod demo;
@@ -38,6 +39,7 @@ enum Task {
     Vm(vm::Args),
     Score(score::Args),
     Fuzz(fuzz::Args),
+    Bench(bench::Args),
     /// Builds the eBPF object into seqtrace/prebuilt
     BuildEbpf(object::Options),
     /// Installs the linker of the eBPF object into the tool cache
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Task::Vm(args) => vm::run(args),
         Task::Score(args) => score::score(&args),
         Task::Fuzz(args) => fuzz::fuzz(&args),
+        Task::Bench(args) => bench::bench(&args),
         Task::BuildEbpf(options) => object::build_ebpf(options).map(|()| ExitCode::SUCCESS),
         Task::InstallBpfLinker => object::install_bpf_linker().map(|()| ExitCode::SUCCESS),
     };
