@@ -16,9 +16,6 @@ const ALIGNMENT: usize = 8;
 /// A shorter row is chance.
 const FEWEST_ENTRIES: usize = 16;
 
-/// A static branch does not leave its function.
-const FARTHEST_BRANCH: u64 = 1 << 20;
-
 /// Kinds of fixups are numbered from 1 (`arch/x86/include/asm/extable_fixup_types.h`).
 const FIXUP_KINDS: std::ops::Range<u8> = 1..32;
 
@@ -144,9 +141,6 @@ impl<'a> Space<'a> {
     /// A static branch is a nop, or a jump to its target.
     fn jump(&self, entry: &[u8], at: u64) -> Fit {
         let (code, target) = (relative(entry, at, 0), relative(entry, at, 4));
-        if code.abs_diff(target) > FARTHEST_BRANCH || code == target {
-            return Fit::No;
-        }
         if self.may_be_gone(code) && self.may_be_gone(target) {
             return Fit::Possible;
         }
