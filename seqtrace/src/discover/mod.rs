@@ -14,6 +14,7 @@ mod callee;
 pub mod catalog;
 mod cold;
 mod collect;
+pub mod dwarf;
 pub mod elf;
 mod entries;
 mod evidence;
