@@ -4,6 +4,8 @@
 //! Functions are independent of each other until then, so they are spread over all processors;
 //! the result does not depend on how.
 
+use std::cmp::Reverse;
+
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -11,15 +13,17 @@ use super::{
     btf::Btf,
     callee::Callees,
     catalog::{BlockEnd, Half, ImageCatalog, Instance, Site},
-    cold::{self, ColdAddress},
+    cold::{ColdAddress, Findings},
     evidence::Evidence,
     function::{Function, Functions},
     graph::Flow,
     identify::{Landmarks, Typing},
     image::Image,
-    label::Labels,
+    label::{Labels, Reader},
     meter::Meter,
+    reads::Reads,
     rules::{Confirmed, Study},
+    sections::{self, Section},
     survey::{Survey, Surveyor},
     value::{Value, Values},
     writes::{self, Globals, Written},
@@ -52,6 +56,21 @@ pub fn scan(
         .flat_map(|(_, study)| study.confirms())
         .collect();
     let studies = scan.with_readers_of(&confirmed, studies);
+    let latches = studies.iter().flat_map(|(_, study)| study.latches());
+    let globals = Globals {
+        confirmed: &confirmed,
+        latches: &latches.collect(),
+    };
+    let found: Vec<Found<'_, '_>> = studies
+        .par_iter()
+        .map(|(function, study)| Found {
+            function: *function,
+            findings: Findings::new(study, &confirmed),
+            writes: writes::writes(study, globals),
+        })
+        .collect();
+    let labels = scan.labels(&studies);
+    let (sites, instances) = (scan.sites(&found, &labels), scan.instances(&found, &labels));
     meter.finish();
     ImageCatalog {
         image: image.name.clone(),
@@ -59,8 +78,8 @@ pub fn scan(
         realtime: image.realtime,
         functions: functions.as_slice().len() as u64,
         text_bytes: image.text_bytes(),
-        sites: scan.sites(&studies, &confirmed),
-        instances: scan.writes(&studies, &confirmed),
+        sites,
+        instances,
     }
 }
 
@@ -91,6 +110,13 @@ fn survey(surveyor: &Surveyor<'_>, functions: &Functions<'_>, meter: &Meter<'_>)
 
 /// A function that was analysed.
 type Studied<'a> = (Function<'a>, Study);
+
+/// What the rules find in a function.
+struct Found<'a, 's> {
+    function: Function<'a>,
+    findings: Findings<'s>,
+    writes: Vec<Written>,
+}
 
 struct Scan<'a> {
     image: &'a Image,
@@ -151,6 +177,12 @@ impl<'a> Scan<'a> {
         studies
     }
 
+    fn labels(&self, studies: &[Studied<'a>]) -> Labels<'_> {
+        let locks = self.surveys.iter().flat_map(|survey| &survey.locks);
+        let all = studies.iter().map(|(_, study)| study);
+        Labels::new(self.image, self.btf, locks.copied().collect(), all)
+    }
+
     fn study(&self, function: Function<'a>) -> Option<Study> {
         let (evidence, values) = Evidence::new(&self.flow, function)?;
         let mut typing = Typing::new(
@@ -181,63 +213,13 @@ impl<'a> Scan<'a> {
         })
     }
 
-    fn labels<'s>(&self, studies: &'s [Studied<'a>]) -> Labels<'s>
-    where
-        'a: 's,
-    {
-        let locked = self
-            .surveys
-            .iter()
-            .flat_map(|survey| &survey.locks)
-            .copied()
-            .collect();
-        let all = studies.iter().map(|(_, study)| study);
-        Labels::new(self.image, self.btf, locked, all)
-    }
-
-    /// The writes by address, each once.
-    fn writes(&self, studies: &[Studied<'a>], confirmed: &Confirmed) -> Vec<Instance> {
-        let labels = self.labels(studies);
-        let latches = studies.iter().flat_map(|(_, study)| study.latches());
-        let latches = latches.collect();
-        let globals = Globals {
-            confirmed,
-            latches: &latches,
-        };
-        let mut instances: Vec<Instance> = studies
-            .iter()
-            .flat_map(|(_, study)| {
-                let found = writes::writes(study, globals).into_iter();
-                found.filter_map(|written| self.write(&labels, study, &written))
-            })
-            .collect();
-        instances.sort_by_key(|instance| instance.image_offset);
-        instances.dedup_by_key(|instance| instance.image_offset);
-        instances
-    }
-
-    fn write(&self, labels: &Labels<'_>, study: &Study, written: &Written) -> Option<Instance> {
-        let (symbol, offset) = self.image.symbols.at(written.at)?;
-        Some(Instance {
-            function: symbol.name.to_owned(),
-            offset,
-            image_offset: written.at.wrapping_sub(self.image.base),
-            half: Half::Write(written.half),
-            seqcount: labels.written(study, written.word),
-            open_coded: false,
-            sites: Vec::new(),
-            chain: Vec::new(),
-        })
-    }
-
     /// The sites by address, each once.
-    fn sites(&self, studies: &[Studied<'a>], confirmed: &Confirmed) -> Vec<Site> {
-        let labels = self.labels(studies);
-        let mut sites: Vec<(u64, Site)> = studies
+    fn sites(&self, found: &[Found<'a, '_>], labels: &Labels<'_>) -> Vec<Site> {
+        let mut sites: Vec<(u64, Site)> = found
             .iter()
-            .flat_map(|(_, study)| {
-                let found = cold::addresses(study, confirmed).into_iter();
-                found.filter_map(|cold| Some((cold.at, self.site(&labels, study, &cold)?)))
+            .flat_map(|found| {
+                let addresses = found.findings.addresses().into_iter();
+                addresses.filter_map(|cold| Some((cold.at, self.site(labels, found, &cold)?)))
             })
             .collect();
         // By role where one address has two: a call or a pause says more than a retry.
@@ -254,23 +236,94 @@ impl<'a> Scan<'a> {
         sites.into_iter().map(|(_, site)| site).collect()
     }
 
-    fn site(&self, labels: &Labels<'_>, study: &Study, cold: &ColdAddress) -> Option<Site> {
+    fn site(&self, labels: &Labels<'_>, found: &Found<'a, '_>, cold: &ColdAddress) -> Option<Site> {
         let (symbol, offset) = self.image.symbols.at(cold.at)?;
-        let image_offset = |address: u64| address.wrapping_sub(self.image.base);
         let end = cold.block.map(|(end, _)| BlockEnd {
             offset: end.wrapping_sub(symbol.address),
-            image_offset: image_offset(end),
+            image_offset: self.image_offset(end),
         });
         Some(Site {
             function: symbol.name.to_owned(),
             offset,
-            image_offset: image_offset(cold.at),
+            image_offset: self.image_offset(cold.at),
             role: cold.role,
-            seqcount: labels.seqcount(study, cold),
+            seqcount: labels.seqcount(found.findings.study, cold.reader()),
             end,
             lock_function: cold.block.map(|(_, name)| name.to_owned()),
             sequence_register: cold.sequence_register,
             chain: Vec::new(),
         })
+    }
+
+    /// The halves of sections by address, each once.
+    fn instances(&self, found: &[Found<'a, '_>], labels: &Labels<'_>) -> Vec<Instance> {
+        let mut instances: Vec<Instance> = found
+            .par_iter()
+            .filter(|found| !found.findings.sequences.is_empty())
+            .flat_map_iter(|found| {
+                let findings = &found.findings;
+                let reads = Reads::new(&self.flow, found.function, &findings.sequences);
+                let sections = reads.map(|reads| sections::sections(&self.flow, findings, &reads));
+                let sections = sections.into_iter().flatten();
+                sections.filter_map(|section| self.instance(labels, findings.study, section))
+            })
+            .collect();
+        instances.extend(found.iter().flat_map(|found| {
+            let writes = found.writes.iter();
+            writes.filter_map(|written| self.write(labels, found.findings.study, *written))
+        }));
+        // A cold part may be seen with its function and on its own; with it more is known.
+        instances.sort_by_key(|instance| {
+            let sites = Reverse(instance.sites.len());
+            (instance.image_offset, instance.half.word(), sites)
+        });
+        instances.dedup_by_key(|instance| instance.image_offset);
+        instances
+    }
+
+    fn instance(&self, labels: &Labels<'_>, study: &Study, section: Section) -> Option<Instance> {
+        let (symbol, offset) = self.image.symbols.at(section.at)?;
+        let mut sites: Vec<u64> = section
+            .cold
+            .iter()
+            .map(|cold| self.image_offset(cold.at))
+            .collect();
+        sites.sort_unstable();
+        sites.dedup();
+        Some(Instance {
+            function: symbol.name.to_owned(),
+            offset,
+            image_offset: self.image_offset(section.at),
+            seqcount: labels.seqcount(study, section.reader()),
+            half: section
+                .half
+                .map_addresses(|address| self.image_offset(address)),
+            open_coded: false,
+            sites,
+            chain: Vec::new(),
+        })
+    }
+
+    fn write(&self, labels: &Labels<'_>, study: &Study, written: Written) -> Option<Instance> {
+        let (symbol, offset) = self.image.symbols.at(written.at)?;
+        let reader = Reader {
+            words: &[written.word],
+            takes_own_lock: false,
+            spins: false,
+        };
+        Some(Instance {
+            function: symbol.name.to_owned(),
+            offset,
+            image_offset: self.image_offset(written.at),
+            half: Half::Write(written.half),
+            seqcount: labels.seqcount(study, reader),
+            open_coded: false,
+            sites: Vec::new(),
+            chain: Vec::new(),
+        })
+    }
+
+    fn image_offset(&self, address: u64) -> u64 {
+        address.wrapping_sub(self.image.base)
     }
 }
