@@ -163,6 +163,7 @@ impl Walk<'_> {
         let addition = increment::addition(instruction, &self.state, self.values)?;
         Some(Increment {
             at: instruction.ip(),
+            next: instruction.next_ip(),
             block: self.block,
             addition,
         })

@@ -9,6 +9,7 @@
 //!                                          state, transfer
 //! ```
 
+mod beside;
 pub mod btf;
 mod callee;
 pub mod catalog;
@@ -33,6 +34,7 @@ mod scan;
 mod sections;
 mod state;
 pub mod store;
+mod support;
 mod survey;
 pub mod symbols;
 mod tables;
