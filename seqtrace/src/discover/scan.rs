@@ -4,30 +4,26 @@
 //! Functions are independent of each other until then, so they are spread over all processors;
 //! the result does not depend on how.
 
-use std::cmp::Reverse;
-
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     btf::Btf,
     callee::Callees,
-    catalog::{BlockEnd, Half, ImageCatalog, Instance, Site},
-    cold::{ColdAddress, Findings},
+    catalog::ImageCatalog,
+    cold::Findings,
+    entries::{Entries, Found},
     evidence::Evidence,
     function::{Function, Functions},
     graph::Flow,
     identify::{Identity, Landmarks, Typing},
     image::Image,
-    label::{Labels, Reader},
+    label::Labels,
     meter::Meter,
-    reads::Reads,
     rules::{Confirmed, Study},
-    sections::{self, Section},
     support::{Known, Support},
     survey::{Survey, Surveyor},
     value::{Value, Values},
-    writes::{self, Globals, Written},
 };
 
 /// Finds the sites of an image.
@@ -38,6 +34,25 @@ pub fn scan(
     image: &Image,
     btf: Option<&Btf>,
     progress: &(dyn Fn(u64, u64) + Sync),
+) -> ImageCatalog {
+    run(image, btf, progress, false)
+}
+
+/// As [`scan`], but analyses every function, suspicious or not. Finds the same and takes several
+/// times as long.
+pub fn scan_every_function(
+    image: &Image,
+    btf: Option<&Btf>,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> ImageCatalog {
+    run(image, btf, progress, true)
+}
+
+fn run(
+    image: &Image,
+    btf: Option<&Btf>,
+    progress: &(dyn Fn(u64, u64) + Sync),
+    every_function: bool,
 ) -> ImageCatalog {
     let functions = Functions::new(image);
     let callees = Callees::new(image);
@@ -50,6 +65,7 @@ pub fn scan(
         landmarks: Landmarks::new(image, btf),
         surveys: survey(&Surveyor::new(image, btf, &callees), &functions, &meter),
         meter: &meter,
+        every_function,
     };
     let studies = scan.studies();
     let confirmed = studies
@@ -57,21 +73,20 @@ pub fn scan(
         .flat_map(|(_, study)| study.confirms())
         .collect();
     let studies = scan.with_readers_of(&confirmed, studies);
-    let latches = studies.iter().flat_map(|(_, study)| study.latches());
-    let globals = Globals {
-        confirmed: &confirmed,
-        latches: &latches.collect(),
-    };
     let found: Vec<Found<'_, '_>> = studies
         .par_iter()
         .map(|(function, study)| Found {
             function: *function,
             findings: Findings::new(study, &confirmed),
-            writes: writes::writes(study, globals),
         })
         .collect();
     let labels = scan.labels(&studies);
-    let (sites, instances) = (scan.sites(&found, &labels), scan.instances(&found, &labels));
+    let entries = Entries {
+        image,
+        labels: &labels,
+    };
+    let sites = entries.sites(&found);
+    let instances = entries.instances(&scan.flow, &found, &confirmed);
     meter.finish();
     ImageCatalog {
         image: image.name.clone(),
@@ -81,6 +96,7 @@ pub fn scan(
         text_bytes: image.text_bytes(),
         sites,
         instances,
+        disagreements: Vec::new(),
     }
 }
 
@@ -112,13 +128,6 @@ fn survey(surveyor: &Surveyor<'_>, functions: &Functions<'_>, meter: &Meter<'_>)
 /// A function that was analysed.
 type Studied<'a> = (Function<'a>, Study);
 
-/// What the rules find in a function.
-struct Found<'a, 's> {
-    function: Function<'a>,
-    findings: Findings<'s>,
-    writes: Vec<Written>,
-}
-
 struct Scan<'a> {
     image: &'a Image,
     btf: Option<&'a Btf>,
@@ -128,6 +137,8 @@ struct Scan<'a> {
     /// In the order of `functions`.
     surveys: Vec<Survey>,
     meter: &'a Meter<'a>,
+    /// Whether functions are analysed that are not suspicious.
+    every_function: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -137,7 +148,7 @@ impl<'a> Scan<'a> {
         let suspects: Vec<Function<'a>> = list
             .iter()
             .zip(&self.surveys)
-            .filter(|(_, survey)| survey.is_suspicious())
+            .filter(|(_, survey)| self.every_function || survey.is_suspicious())
             .map(|(function, _)| *function)
             .collect();
         suspects
@@ -228,119 +239,5 @@ impl<'a> Scan<'a> {
             identities,
             written,
         })
-    }
-
-    /// The sites by address, each once.
-    fn sites(&self, found: &[Found<'a, '_>], labels: &Labels<'_>) -> Vec<Site> {
-        let mut sites: Vec<(u64, Site)> = found
-            .iter()
-            .flat_map(|found| {
-                let addresses = found.findings.addresses().into_iter();
-                addresses.filter_map(|cold| Some((cold.at, self.site(labels, found, &cold)?)))
-            })
-            .collect();
-        // By role where one address has two: a call or a pause says more than a retry.
-        sites.sort_by(|(left_at, left), (right_at, right)| {
-            (left_at, left.role, &left.seqcount).cmp(&(right_at, right.role, &right.seqcount))
-        });
-        sites.dedup_by(|(later_at, later), (at, kept)| {
-            let same = later_at == at;
-            if same && later.role == kept.role {
-                kept.seqcount = Labels::either(&kept.seqcount, &later.seqcount);
-            }
-            same
-        });
-        sites.into_iter().map(|(_, site)| site).collect()
-    }
-
-    fn site(&self, labels: &Labels<'_>, found: &Found<'a, '_>, cold: &ColdAddress) -> Option<Site> {
-        let (symbol, offset) = self.image.symbols.at(cold.at)?;
-        let end = cold.block.map(|(end, _)| BlockEnd {
-            offset: end.wrapping_sub(symbol.address),
-            image_offset: self.image_offset(end),
-        });
-        Some(Site {
-            function: symbol.name.to_owned(),
-            offset,
-            image_offset: self.image_offset(cold.at),
-            role: cold.role,
-            seqcount: labels.seqcount(found.findings.study, cold.reader()),
-            end,
-            lock_function: cold.block.map(|(_, name)| name.to_owned()),
-            sequence_register: cold.sequence_register,
-            chain: Vec::new(),
-        })
-    }
-
-    /// The halves of sections by address, each once.
-    fn instances(&self, found: &[Found<'a, '_>], labels: &Labels<'_>) -> Vec<Instance> {
-        let mut instances: Vec<Instance> = found
-            .par_iter()
-            .filter(|found| !found.findings.sequences.is_empty())
-            .flat_map_iter(|found| {
-                let findings = &found.findings;
-                let reads = Reads::new(&self.flow, found.function, &findings.sequences);
-                let sections = reads.map(|reads| sections::sections(&self.flow, findings, &reads));
-                let sections = sections.into_iter().flatten();
-                sections.filter_map(|section| self.instance(labels, findings.study, section))
-            })
-            .collect();
-        instances.extend(found.iter().flat_map(|found| {
-            let writes = found.writes.iter();
-            writes.filter_map(|written| self.write(labels, found.findings.study, *written))
-        }));
-        // A cold part may be seen with its function and on its own; with it more is known.
-        instances.sort_by_key(|instance| {
-            let sites = Reverse(instance.sites.len());
-            (instance.image_offset, instance.half.word(), sites)
-        });
-        instances.dedup_by_key(|instance| instance.image_offset);
-        instances
-    }
-
-    fn instance(&self, labels: &Labels<'_>, study: &Study, section: Section) -> Option<Instance> {
-        let (symbol, offset) = self.image.symbols.at(section.at)?;
-        let mut sites: Vec<u64> = section
-            .cold
-            .iter()
-            .map(|cold| self.image_offset(cold.at))
-            .collect();
-        sites.sort_unstable();
-        sites.dedup();
-        Some(Instance {
-            function: symbol.name.to_owned(),
-            offset,
-            image_offset: self.image_offset(section.at),
-            seqcount: labels.seqcount(study, section.reader()),
-            half: section
-                .half
-                .map_addresses(|address| self.image_offset(address)),
-            open_coded: false,
-            sites,
-            chain: Vec::new(),
-        })
-    }
-
-    fn write(&self, labels: &Labels<'_>, study: &Study, written: Written) -> Option<Instance> {
-        let (symbol, offset) = self.image.symbols.at(written.at)?;
-        let reader = Reader {
-            words: &[written.word],
-            takes_own_lock: false,
-            spins: false,
-        };
-        Some(Instance {
-            function: symbol.name.to_owned(),
-            offset,
-            image_offset: self.image_offset(written.at),
-            half: Half::Write(written.half),
-            seqcount: labels.seqcount(study, reader),
-            open_coded: false,
-            sites: Vec::new(),
-            chain: Vec::new(),
-        })
-    }
-
-    fn image_offset(&self, address: u64) -> u64 {
-        address.wrapping_sub(self.image.base)
     }
 }
