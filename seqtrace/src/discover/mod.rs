@@ -11,6 +11,7 @@
 
 mod agreement;
 pub mod annotate;
+mod beside;
 pub mod btf;
 mod callee;
 pub mod catalog;
@@ -41,6 +42,7 @@ mod scorer;
 mod sections;
 mod state;
 pub mod store;
+mod support;
 mod survey;
 pub mod symbols;
 mod tables;
