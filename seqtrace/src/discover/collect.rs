@@ -4,11 +4,11 @@ use iced_x86::{Instruction, MemorySize, Mnemonic, RflagsBits};
 
 use super::{
     callee::{Callees, LockFunction},
-    evidence::{Compare, Evidence, Load, Lock, LockCall, Pause, Test, Write},
+    evidence::{Call, Compare, Evidence, Load, Lock, LockCall, Pause, Test, Write},
     fixpoint,
     function::Function,
     graph::{BlockIndex, EdgeKind, Flow, Graph},
-    instruction::{self, RDI},
+    instruction::{self, ARGUMENTS, RDI},
     state::State,
     transfer::Transfer,
     value::{Address, Value, ValueId, Values},
@@ -78,10 +78,12 @@ impl Walk<'_> {
             });
         }
         if let Some(target) = instruction::call_target(instruction) {
-            found.calls.push((instruction.ip(), target));
+            found.calls.push(self.call(instruction, target));
             if let Some(function) = callees.lock(target) {
                 found.locks.push(self.lock_call(instruction, function));
             }
+        } else if let Some(target) = self.graph.leaves_to(instruction) {
+            found.calls.push(self.call(instruction, target));
         }
         found.stores.extend(self.store(instruction));
         found.writes.extend(self.write(instruction));
@@ -90,6 +92,14 @@ impl Walk<'_> {
         }
         found.tests.extend(self.test(at, instruction));
         found.compares.extend(self.compare(at, instruction));
+    }
+
+    fn call(&self, instruction: &Instruction, callee: u64) -> Call {
+        Call {
+            at: instruction.ip(),
+            callee,
+            arguments: ARGUMENTS.map(|number| self.state.register(number)),
+        }
     }
 
     fn lock_call(&self, instruction: &Instruction, function: LockFunction) -> LockCall {

@@ -10,7 +10,9 @@
 //! ```
 
 pub mod btf;
+mod argument;
 mod callee;
+mod caller;
 pub mod catalog;
 mod cold;
 mod collect;
@@ -24,7 +26,9 @@ pub mod image;
 mod instruction;
 mod label;
 mod meter;
+mod naming;
 pub mod note;
+mod pointer;
 mod rules;
 mod scan;
 mod state;

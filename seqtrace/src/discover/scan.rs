@@ -19,6 +19,7 @@ use super::{
     image::Image,
     label::Labels,
     meter::Meter,
+    naming::{Nameless, Naming},
     rules::{Confirmed, Study},
     survey::{Survey, Surveyor},
     value::{Value, Values},
@@ -50,7 +51,8 @@ pub fn scan(
         .iter()
         .flat_map(|(_, study)| study.confirms())
         .collect();
-    let studies = scan.with_readers_of(&confirmed, studies);
+    let mut studies = scan.with_readers_of(&confirmed, studies);
+    scan.ask_callers(&confirmed, &mut studies);
     meter.finish();
     ImageCatalog {
         image: image.name.clone(),
@@ -149,6 +151,27 @@ impl<'a> Scan<'a> {
             .collect();
         studies.extend(more);
         studies
+    }
+
+    /// Names the sequences that their functions alone do not.
+    fn ask_callers(&self, confirmed: &Confirmed, studies: &mut [Studied<'a>]) {
+        let nameless: Vec<(usize, Nameless<'a>)> = studies
+            .iter()
+            .enumerate()
+            .map(|(index, (function, study))| (index, (*function, study.nameless(confirmed))))
+            .filter(|(_, (_, words))| !words.is_empty())
+            .collect();
+        let (indices, nameless): (Vec<usize>, Vec<Nameless<'a>>) = nameless.into_iter().unzip();
+        let naming = Naming {
+            image: self.image,
+            btf: self.btf,
+            landmarks: &self.landmarks,
+            functions: self.functions,
+            flow: &self.flow,
+        };
+        for (index, names) in indices.into_iter().zip(naming.names(&nameless)) {
+            studies[index].1.identities.extend(names);
+        }
     }
 
     fn study(&self, function: Function<'a>) -> Option<Study> {
