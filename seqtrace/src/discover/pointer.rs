@@ -130,6 +130,7 @@ impl Typing<'_> {
             | Value::Load { .. }
             | Value::Masked { .. }
             | Value::Truncated(_)
+            | Value::Read { .. }
             | Value::Opaque(..) => None,
         }
     }
@@ -161,7 +162,7 @@ impl Typing<'_> {
     /// a function of the image itself or, else, of any.
     fn declared(&self, name: &str, register: RegisterNumber, is_own: bool) -> Option<Target> {
         let btf = self.btf?;
-        let prototype = if is_own && self.image.imports.is_some() {
+        let prototype = if is_own && !self.image.imports.is_empty() {
             btf.own_function(name)?
         } else {
             btf.function(name)?

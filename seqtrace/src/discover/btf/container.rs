@@ -55,11 +55,11 @@ impl Btf {
             })
         };
         let near = self.seqcount_members().filter(|member| is_near(member));
-        self.outermost(near.cloned().collect())
+        self.outermost(&near.cloned().collect::<Vec<_>>())
     }
 
     /// Leaves those members out that are seen again from a structure around theirs.
-    pub fn outermost(&self, members: Vec<SeqcountMember>) -> Vec<SeqcountMember> {
+    pub fn outermost(&self, members: &[SeqcountMember]) -> Vec<SeqcountMember> {
         let is_inside = |inner: &SeqcountMember, outer: &SeqcountMember| {
             let Some(start) = outer.offset.checked_sub(inner.offset) else {
                 return false;
