@@ -222,7 +222,7 @@ impl<'a> Typing<'a> {
             None if self.is_structure(of) => return Identity::FromMember(Some(of), offset),
             None => return Identity::Displacement(offset),
         };
-        let (of, path) = self.outermost(of, offset, seqcount.path);
+        let path = seqcount.path;
         let owner = self.btf.map_or("", |btf| btf.name(btf.resolve(of)));
         let name = if path.is_empty() || owner.is_empty() {
             Name::Unknown
@@ -233,22 +233,6 @@ impl<'a> Typing<'a> {
             name,
             lockname: Some(seqcount.lockname),
         })
-    }
-
-    /// The way to a seqcount from the outermost structure that its object can only be a part of.
-    fn outermost(&self, of: TypeId, offset: i64, path: String) -> (TypeId, String) {
-        let (mut of, mut offset, mut path) = (of, offset, path);
-        for _ in 0..LEVELS {
-            let Some((outer, at)) = self.btf.and_then(|btf| btf.container_of(of)) else {
-                break;
-            };
-            offset = offset.wrapping_add(at as i64);
-            let Some(Ok(seqcount)) = self.seqcount_at(outer, offset) else {
-                break;
-            };
-            (of, path) = (outer, seqcount.path);
-        }
-        (of, path)
     }
 
     /// The sequence of an element of an array in the object, where the index is folded into the

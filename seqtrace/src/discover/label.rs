@@ -197,7 +197,8 @@ pub(super) fn either(left: &Seqcount, right: &Seqcount) -> Seqcount {
 /// The name of a global; unknown where kallsyms has functions only (no CONFIG_KALLSYMS_ALL).
 pub(super) fn global(image: &Image, address: u64) -> Name {
     // The letter of a data symbol may be that of text (since 7.0), so the address decides.
-    let is_variable = |symbol: &Symbol<'_>| image.segment_of(symbol.address).is_none();
+    let is_variable =
+        |symbol: &Symbol<'_>| !symbol.name.is_empty() && image.segment_of(symbol.address).is_none();
     match image.symbol_at(address) {
         Some((symbol, 0)) if is_variable(&symbol) => Name::Global(symbol.name.to_owned()),
         Some((symbol, distance)) if is_variable(&symbol) && distance < LARGEST_VARIABLE_BYTES => {
