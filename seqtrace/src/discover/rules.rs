@@ -202,6 +202,15 @@ impl Study {
             .collect()
     }
 
+    /// Sequences that are not named; sorted.
+    pub(super) fn nameless(&self, confirmed: &Confirmed) -> Vec<ValueId> {
+        let is_named = |word: &ValueId| self.identities.get(word).is_some_and(Identity::is_named);
+        let mut words: Vec<ValueId> = self.sequences(confirmed).into_iter().collect();
+        words.retain(|word| !is_named(word));
+        words.sort_unstable();
+        words
+    }
+
     fn shown_here(&self) -> FxHashSet<ValueId> {
         let paired = self.pairs().flat_map(|check| check.words);
         let waited = self.waits().flat_map(|wait| wait.test.words.clone());
