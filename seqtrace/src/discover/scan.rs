@@ -16,8 +16,9 @@ use super::{
     evidence::Evidence,
     function::{Function, Functions},
     graph::Flow,
-    identify::{Landmarks, Typing},
+    identify::{Identity, Landmarks, Typing},
     image::Image,
+    instruction::ParityMask,
     label::Labels,
     meter::Meter,
     rules::{Confirmed, Study},
@@ -217,9 +218,33 @@ impl<'a> Scan<'a> {
                     .or_insert_with(|| typing.identify(address));
             }
         }
+        let masked = evidence
+            .tests
+            .iter()
+            .filter(|test| test.mask == ParityMask::Even);
+        let masked = masked.flat_map(|test| test.words.iter().copied());
+        let likely = masked
+            .filter(|word| {
+                let identity = identities.get(word);
+                identity.is_some_and(|identity| self.may_be_seqcount(identity))
+            })
+            .collect();
         Some(Study {
             evidence,
             identities,
+            likely,
         })
+    }
+
+    /// Whether some structure has a seqcount where a word of unknown type lies.
+    fn may_be_seqcount(&self, identity: &Identity) -> bool {
+        let Some(btf) = self.btf else { return false };
+        match identity {
+            Identity::Displacement(displacement) => btf.seqcount_members().any(|member| {
+                member.offset != 0 && i64::try_from(member.offset) == Ok(*displacement)
+            }),
+            Identity::FromMember(of, distance) => !btf.seqcounts_from(*of, *distance).is_empty(),
+            Identity::Seqcount(_) | Identity::Global(_) | Identity::Other => false,
+        }
     }
 }

@@ -20,6 +20,10 @@ use super::{
 /// Section with the types of a kernel.
 const BTF: &str = ".BTF";
 
+/// Sections with the code of a running kernel, and with the tests of CPU features that it replaces
+/// when it boots.
+const TEXT: [&str; 2] = [".text", ".altinstr_aux"];
+
 /// What is in the file of a kernel.
 #[derive(Debug)]
 pub struct Kernel {
@@ -81,7 +85,11 @@ pub fn vmlinux(bytes: &[u8]) -> Result<Kernel> {
             name: "vmlinux".to_owned(),
             build_id: note::hexadecimal(build_id),
             base,
-            text: vec![segment(".text")],
+            text: TEXT
+                .map(segment)
+                .into_iter()
+                .filter(|text| !text.bytes.is_empty())
+                .collect(),
             realtime: symbols.address_of("rt_spin_lock").is_some(),
             symbols: Arc::new(symbols),
             imports: None,
