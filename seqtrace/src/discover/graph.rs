@@ -272,7 +272,7 @@ impl<'a> Flow<'a> {
     /// Whether a jump leaves the kernel's text, where a module's may go to vmlinux.
     fn leaves_text(&self, instruction: &Instruction) -> bool {
         let target = instruction::branch_target(instruction);
-        self.image.imports.is_none()
+        self.image.imports.is_empty()
             && target.is_some_and(|target| self.image.segment_of(target).is_none())
     }
 

@@ -14,6 +14,7 @@ mod callee;
 pub mod catalog;
 mod cold;
 mod collect;
+pub mod dwarf;
 pub mod elf;
 mod entries;
 mod evidence;
@@ -25,10 +26,12 @@ pub mod image;
 mod increment;
 mod instruction;
 mod label;
+pub mod locate;
 mod meter;
 mod optimize;
 pub mod note;
 mod reads;
+pub mod percpu;
 mod rules;
 mod scan;
 mod sections;
@@ -40,6 +43,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod transfer;
+pub mod unpack;
 mod value;
 mod writes;
 
