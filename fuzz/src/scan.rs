@@ -5,9 +5,9 @@
 //! u8      i32       part   part         part        part              part
 //! ```
 //!
-//! A part is its length (`u32`) and the bytes.
-//! Kernels are linked to the last 2 GB, hence the size of the address. A symbol is its distance from the start of the text (`i32`), what it is (`u8`), the length of
-//! its name (`u8`) and that. Lengths beyond the end mean what is left.
+//! A part is its length (`u32`) and the bytes. Kernels are linked to the last 2 GB, hence the size
+//! of the address. A symbol is its distance from the start of the text (`i32`), what it is (`u8`),
+//! the length of its name (`u8`) and that. Lengths beyond the end mean what is left.
 
 use std::sync::Arc;
 
