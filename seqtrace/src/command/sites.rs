@@ -1,60 +1,101 @@
-//! `seqtrace sites`: what would be probed; attaches nothing.
+//! `seqtrace sites`: what is found, and what would be probed; attaches nothing.
 
 use std::{
     fs,
     io::{self, IsTerminal as _, Write as _},
     path::Path,
     sync::Arc,
+    time::Instant,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    aggregate::coverage,
+    aggregate::{coverage, snapshot::Costs},
+    cli::{RoleArgument, SelectionArguments},
     command::{
         prepare::{self, Prepared},
         progress::Progress,
     },
-    config::Sources,
-    discover::{self, btf::Btf, elf, store},
-    export::sites::Sites,
+    config::{Input, Sources, View},
+    discover::{self, btf::Btf, catalog::Catalog, elf, store},
+    export::{
+        selection::{Kind, Selection},
+        sites::Sites,
+    },
+    plan::Plan,
 };
 
-/// Prints the plan, or one JSON document.
+/// What there is to print.
+struct Found {
+    /// `uname -r`; `None` for a file that does not tell.
+    release: Option<String>,
+    catalog: Catalog,
+    /// `None` for a file.
+    plan: Option<Plan>,
+    costs: Costs,
+}
+
+/// Prints a view of the sites of the running kernel, or of a file.
 ///
 /// # Errors
 ///
-/// When the sites cannot be found, or the output cannot be written.
-pub fn sites(json: bool, sources: &Sources, progress: bool) -> Result<()> {
+/// When the sites cannot be found, nothing matches, or the output cannot be written.
+pub fn sites(view: &View, input: &Input, sources: &Sources, progress: bool) -> Result<()> {
+    let found = match &input.image {
+        Some(file) => offline(file, progress)?,
+        None => running(sources, progress)?,
+    };
+    match view {
+        View::Table { long, selection } => {
+            let listing = *long || !is_everything(selection);
+            let sites = found.select(selection)?;
+            let width = width();
+            let table = if listing {
+                sites.listing(width)
+            } else {
+                sites.summary(width)
+            };
+            print(table.as_bytes())
+        }
+        View::Json { selection } => print(found.select(selection)?.document().as_bytes()),
+        View::Catalog(file) => write_catalog(&found.catalog, file.as_deref()),
+        View::Card { .. } => bail!("unfinished"),
+    }
+}
+
+impl Found {
+    fn select(&self, words: &SelectionArguments) -> Result<Sites> {
+        let selection = selection(words);
+        selection.check(&self.catalog)?;
+        let plan = self.plan.as_ref();
+        Ok(Sites::new(
+            self.release.as_deref(),
+            &self.catalog,
+            plan.map(|plan| (plan, coverage::cover(plan, &[]))),
+            &selection,
+            self.costs.clone(),
+        ))
+    }
+}
+
+fn running(sources: &Sources, progress: bool) -> Result<Found> {
     let Prepared {
         running,
         catalog,
         plan,
         costs,
     } = prepare::prepare(sources, progress)?;
-    let coverage = coverage::cover(&plan, &[]);
-    let sites = Sites::new(&running.release, &catalog, &plan, coverage, costs);
-    let mut out = io::stdout().lock();
-    if json {
-        out.write_all(sites.document().as_bytes())?;
-    } else {
-        let width = out
-            .is_terminal()
-            .then(terminal_size::terminal_size)
-            .flatten()
-            .map(|(width, _)| usize::from(width.0));
-        out.write_all(sites.table(width).as_bytes())?;
-    }
-    out.flush()?;
-    Ok(())
+    Ok(Found {
+        release: Some(running.release),
+        catalog,
+        plan: Some(plan),
+        costs,
+    })
 }
 
-/// Prints the catalog of a file.
-///
-/// # Errors
-///
-/// When the file cannot be read, or is no kernel.
-pub fn offline(file: &Path, progress: bool) -> Result<()> {
+fn offline(file: &Path, progress: bool) -> Result<Found> {
+    let since = Instant::now();
     let bytes = fs::read(file).with_context(|| format!("failed to read `{}`", file.display()))?;
     let kernel =
         elf::vmlinux(&bytes).with_context(|| format!("failed to use `{}`", file.display()))?;
@@ -67,8 +108,68 @@ pub fn offline(file: &Path, progress: bool) -> Result<()> {
     let catalog = discover::scan(&kernel.image, types.as_deref(), &|done, all| {
         progress.report(done, all);
     });
+    Ok(Found {
+        release: None,
+        catalog: Catalog {
+            images: vec![catalog],
+        },
+        plan: None,
+        costs: Costs {
+            discover_ns: since.elapsed().as_nanos().try_into().unwrap_or(u64::MAX),
+            peak_rss_bytes: prepare::peak_rss_bytes(),
+            ..Costs::default()
+        },
+    })
+}
+
+/// All images one after the other, each with its head.
+fn write_catalog(catalog: &Catalog, file: Option<&Path>) -> Result<()> {
+    let bytes: Vec<u8> = catalog.images.iter().flat_map(store::encode).collect();
+    match file {
+        None => print(&bytes),
+        Some(path) => {
+            fs::write(path, bytes).with_context(|| format!("failed to write `{}`", path.display()))
+        }
+    }
+}
+
+fn print(bytes: &[u8]) -> Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(&store::encode(&catalog))?;
+    out.write_all(bytes)?;
     out.flush()?;
     Ok(())
+}
+
+/// Columns of the terminal; `None` where the output is read by a program.
+fn width() -> Option<usize> {
+    io::stdout()
+        .is_terminal()
+        .then(terminal_size::terminal_size)
+        .flatten()
+        .map(|(width, _)| usize::from(width.0))
+}
+
+fn is_everything(words: &SelectionArguments) -> bool {
+    selection(words).is_everything()
+}
+
+fn selection(words: &SelectionArguments) -> Selection {
+    let SelectionArguments {
+        seqcount,
+        function,
+        role,
+    } = words;
+    Selection::new(seqcount, function, role.iter().copied().map(kind))
+}
+
+fn kind(role: RoleArgument) -> Kind {
+    match role {
+        RoleArgument::Block => Kind::Block,
+        RoleArgument::Spin => Kind::Spin,
+        RoleArgument::Retry => Kind::Retry,
+        RoleArgument::Fallback => Kind::Fallback,
+        RoleArgument::Begin => Kind::Begin,
+        RoleArgument::Check => Kind::Check,
+        RoleArgument::Write => Kind::Write,
+    }
 }
