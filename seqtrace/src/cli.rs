@@ -289,6 +289,8 @@ mod tests {
     fn views_of_the_sites_that_exclude_each_other_are_refused() {
         for words in [
             &["--long", "--json"][..],
+            &["--disassemble", "d_lookup", "--json"],
+            &["--disassemble", "d_lookup", "--role", "spin"],
             &["--catalog", "-", "--seqcount", "*"],
             &["--function", "a[", "--long"],
             &["--role", "reader"],

@@ -1,6 +1,7 @@
 //! `seqtrace sites`: what is found, and what would be probed; attaches nothing.
 
 use std::{
+    borrow::Cow,
     fs,
     io::{self, IsTerminal as _, Write as _},
     path::Path,
@@ -8,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     aggregate::{coverage, snapshot::Costs},
@@ -18,11 +19,21 @@ use crate::{
         progress::Progress,
     },
     config::{Input, Sources, View},
-    discover::{self, btf::Btf, catalog::Catalog, elf, store},
+    discover::{
+        self,
+        btf::Btf,
+        card::{self, Card},
+        catalog::Catalog,
+        elf,
+        image::Image,
+        store,
+    },
     export::{
+        self,
         selection::{Kind, Selection},
         sites::Sites,
     },
+    kernel::running::Running,
     plan::Plan,
 };
 
@@ -33,7 +44,14 @@ struct Found {
     catalog: Catalog,
     /// `None` for a file.
     plan: Option<Plan>,
+    origin: Origin,
     costs: Costs,
+}
+
+/// Where the text of the images is.
+enum Origin {
+    Running(Box<Running>),
+    Files(Vec<Image>),
 }
 
 /// Prints a view of the sites of the running kernel, or of a file.
@@ -59,8 +77,12 @@ pub fn sites(view: &View, input: &Input, sources: &Sources, progress: bool) -> R
             print(table.as_bytes())
         }
         View::Json { selection } => print(found.select(selection)?.document().as_bytes()),
+        View::Card {
+            image,
+            function,
+            offset,
+        } => print(found.card(image.as_deref(), function, *offset)?.as_bytes()),
         View::Catalog(file) => write_catalog(&found.catalog, file.as_deref()),
-        View::Card { .. } => bail!("unfinished"),
     }
 }
 
@@ -79,6 +101,55 @@ impl Found {
     }
 }
 
+impl Found {
+    /// What the functions with a name do with seqcounts, in one image or in all.
+    fn card(&self, image: Option<&str>, function: &str, offset: Option<u64>) -> Result<String> {
+        let images = &self.catalog.images;
+        ensure!(
+            image.is_none_or(|name| images.iter().any(|one| one.image == name)),
+            "there is no module `{}` here",
+            image.unwrap_or_default()
+        );
+        let mut cards = Vec::new();
+        for one in images
+            .iter()
+            .filter(|one| image.is_none_or(|name| one.image == name))
+        {
+            for name in card::functions(one, function) {
+                let text = self.origin.image(&one.image)?;
+                cards.extend(card::cards(&text, one, name, offset));
+            }
+        }
+        ensure!(
+            !cards.is_empty(),
+            "no function called `{function}` reads or writes a seqcount, as far as is found"
+        );
+        if let Some(offset) = offset {
+            cards.retain(Card::has_what_was_asked_for);
+            ensure!(
+                !cards.is_empty(),
+                "no instruction of `{function}` begins at +{offset:#x}"
+            );
+        }
+        let cards: Vec<String> = cards.iter().map(export::card::text).collect();
+        Ok(cards.join("\n"))
+    }
+}
+
+impl Origin {
+    fn image(&self, name: &str) -> Result<Cow<'_, Image>> {
+        match self {
+            Self::Running(running) => running.image(name).map(Cow::Owned),
+            Self::Files(images) => {
+                let found = images.iter().find(|image| image.name == name);
+                found
+                    .map(Cow::Borrowed)
+                    .with_context(|| format!("there is no text of `{name}`"))
+            }
+        }
+    }
+}
+
 fn running(sources: &Sources, progress: bool) -> Result<Found> {
     let Prepared {
         running,
@@ -87,9 +158,10 @@ fn running(sources: &Sources, progress: bool) -> Result<Found> {
         costs,
     } = prepare::prepare(sources, progress)?;
     Ok(Found {
-        release: Some(running.release),
+        release: Some(running.release.clone()),
         catalog,
         plan: Some(plan),
+        origin: Origin::Running(Box::new(running)),
         costs,
     })
 }
@@ -114,6 +186,7 @@ fn offline(file: &Path, progress: bool) -> Result<Found> {
             images: vec![catalog],
         },
         plan: None,
+        origin: Origin::Files(vec![kernel.image]),
         costs: Costs {
             discover_ns: since.elapsed().as_nanos().try_into().unwrap_or(u64::MAX),
             peak_rss_bytes: prepare::peak_rss_bytes(),

@@ -11,6 +11,7 @@
 
 pub mod btf;
 mod callee;
+pub mod card;
 pub mod catalog;
 mod cold;
 mod collect;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 mod groups;
-mod list;
+pub(super) mod list;
 mod place;
 
 pub use place::{HalfDocument, Image, PlacedInstance, PlannedSite, Probe};
