@@ -7,6 +7,7 @@ mod lint;
 mod live;
 mod object;
 mod progress;
+mod score;
 mod static_build;
 mod tally;
 mod test;
@@ -34,6 +35,7 @@ enum Task {
     /// Format, lints, spelling, licences
     Lint,
     Vm(vm::Args),
+    Score(score::Args),
     /// Builds the eBPF object into seqtrace/prebuilt
     BuildEbpf(object::Options),
     /// Installs the linker of the eBPF object into the tool cache
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::test(&args),
         Task::Lint => lint::lint().map(|tally| ExitCode::from(u8::from(tally.failed > 0))),
         Task::Vm(args) => vm::run(args),
+        Task::Score(args) => score::score(&args),
         Task::BuildEbpf(options) => object::build_ebpf(options).map(|()| ExitCode::SUCCESS),
         Task::InstallBpfLinker => object::install_bpf_linker().map(|()| ExitCode::SUCCESS),
     };

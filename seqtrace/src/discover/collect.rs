@@ -4,10 +4,11 @@ use iced_x86::{Instruction, MemorySize, Mnemonic, RflagsBits};
 
 use super::{
     callee::{Callees, LockFunction},
-    evidence::{Compare, Evidence, Load, Lock, LockCall, Pause, Test, Write},
+    evidence::{Compare, Evidence, Increment, Load, Lock, LockCall, Pause, Test, Write},
     fixpoint,
     function::Function,
     graph::{BlockIndex, EdgeKind, Flow, Graph},
+    increment,
     instruction::{self, RDI},
     state::State,
     transfer::Transfer,
@@ -26,6 +27,7 @@ impl Evidence {
             blocks: Vec::new(),
             loads: Vec::new(),
             writes: Vec::new(),
+            increments: Vec::new(),
             tests: Vec::new(),
             compares: Vec::new(),
             locks: Vec::new(),
@@ -85,6 +87,7 @@ impl Walk<'_> {
         }
         found.stores.extend(self.store(instruction));
         found.writes.extend(self.write(instruction));
+        found.increments.extend(self.increment(instruction));
         if let Some(load) = self.load(instruction) {
             found.loads.push(load);
         }
@@ -121,6 +124,15 @@ impl Walk<'_> {
             at: instruction.ip(),
             block: self.block,
             address,
+        })
+    }
+
+    fn increment(&mut self, instruction: &Instruction) -> Option<Increment> {
+        let addition = increment::addition(instruction, &self.state, self.values)?;
+        Some(Increment {
+            at: instruction.ip(),
+            block: self.block,
+            addition,
         })
     }
 

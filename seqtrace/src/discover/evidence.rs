@@ -3,6 +3,7 @@
 use super::{
     callee::LockFunction,
     graph::{Block, BlockIndex},
+    increment::Addition,
     instruction::{ParityMask, RegisterNumber},
     value::{Address, ValueId},
 };
@@ -52,6 +53,14 @@ pub(super) struct Write {
     pub(super) address: Address,
 }
 
+/// A 32-bit word of memory is added to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Increment {
+    pub(super) at: u64,
+    pub(super) block: BlockIndex,
+    pub(super) addition: Addition,
+}
+
 /// A lock is taken or dropped.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LockCall {
@@ -87,6 +96,7 @@ pub(super) struct Evidence {
     pub(super) blocks: Vec<Block>,
     pub(super) loads: Vec<Load>,
     pub(super) writes: Vec<Write>,
+    pub(super) increments: Vec<Increment>,
     pub(super) tests: Vec<Test>,
     pub(super) compares: Vec<Compare>,
     pub(super) locks: Vec<LockCall>,

@@ -88,8 +88,16 @@ impl<'a> Labels<'a> {
         }
     }
 
+    /// The seqcount that is written where this word is incremented.
+    pub(super) fn written(&self, study: &Study, word: ValueId) -> Seqcount {
+        self.identified(study, word, &[])
+    }
+
     fn word(&self, study: &Study, cold: &ColdAddress, word: ValueId) -> Seqcount {
-        let allowed = self.allowed(study, cold, word);
+        self.identified(study, word, self.allowed(study, cold, word))
+    }
+
+    fn identified(&self, study: &Study, word: ValueId, allowed: &[Lockname]) -> Seqcount {
         match study.identities.get(&word) {
             Some(Identity::Seqcount(seqcount)) => seqcount.clone(),
             Some(Identity::Global(address)) => Seqcount {

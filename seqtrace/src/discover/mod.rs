@@ -22,6 +22,7 @@ mod function;
 mod graph;
 mod identify;
 pub mod image;
+mod increment;
 mod instruction;
 mod label;
 mod meter;
@@ -37,5 +38,6 @@ mod tables;
 mod tests;
 mod transfer;
 mod value;
+mod writes;
 
 pub use scan::scan;

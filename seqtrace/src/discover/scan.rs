@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     btf::Btf,
     callee::Callees,
-    catalog::{BlockEnd, ImageCatalog, Site},
+    catalog::{BlockEnd, Half, ImageCatalog, Instance, Site},
     cold::{self, ColdAddress},
     evidence::Evidence,
     function::{Function, Functions},
@@ -22,6 +22,7 @@ use super::{
     rules::{Confirmed, Study},
     survey::{Survey, Surveyor},
     value::{Value, Values},
+    writes::{self, Globals, Written},
 };
 
 /// Finds the sites of an image.
@@ -59,7 +60,7 @@ pub fn scan(
         functions: functions.as_slice().len() as u64,
         text_bytes: image.text_bytes(),
         sites: scan.sites(&studies, &confirmed),
-        instances: Vec::new(),
+        instances: scan.writes(&studies, &confirmed),
     }
 }
 
@@ -122,7 +123,8 @@ impl<'a> Scan<'a> {
             .collect()
     }
 
-    /// Analyses the functions besides that read a global which is now known to be a sequence.
+    /// Analyses the functions besides that read or increment a global which is now known to be a
+    /// sequence.
     fn with_readers_of(
         &self,
         confirmed: &Confirmed,
@@ -136,10 +138,8 @@ impl<'a> Scan<'a> {
             .zip(&self.surveys)
             .filter(|(function, _)| !done.contains(&function.start))
             .filter(|(_, survey)| {
-                survey
-                    .globals
-                    .iter()
-                    .any(|global| confirmed.contains(global))
+                let mut globals = survey.globals.iter().chain(&survey.increments);
+                globals.any(|global| confirmed.contains(global))
             })
             .map(|(function, _)| *function)
             .collect();
@@ -164,7 +164,9 @@ impl<'a> Scan<'a> {
         let mut identities = FxHashMap::default();
         let tested = evidence.tests.iter().flat_map(|test| &test.words);
         let compared = evidence.compares.iter().flat_map(|compare| &compare.sides);
-        for &word in tested.chain(compared) {
+        let incremented = evidence.increments.iter();
+        let incremented = incremented.map(|increment| &increment.addition.word);
+        for &word in tested.chain(compared).chain(incremented) {
             if let Value::Load { address, .. } = values.get(word)
                 && address.base != Values::STACK
             {
@@ -179,8 +181,10 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// The sites by address, each once.
-    fn sites(&self, studies: &[Studied<'a>], confirmed: &Confirmed) -> Vec<Site> {
+    fn labels<'s>(&self, studies: &'s [Studied<'a>]) -> Labels<'s>
+    where
+        'a: 's,
+    {
         let locked = self
             .surveys
             .iter()
@@ -188,7 +192,47 @@ impl<'a> Scan<'a> {
             .copied()
             .collect();
         let all = studies.iter().map(|(_, study)| study);
-        let labels = Labels::new(self.image, self.btf, locked, all);
+        Labels::new(self.image, self.btf, locked, all)
+    }
+
+    /// The writes by address, each once.
+    fn writes(&self, studies: &[Studied<'a>], confirmed: &Confirmed) -> Vec<Instance> {
+        let labels = self.labels(studies);
+        let latches = studies.iter().flat_map(|(_, study)| study.latches());
+        let latches = latches.collect();
+        let globals = Globals {
+            confirmed,
+            latches: &latches,
+        };
+        let mut instances: Vec<Instance> = studies
+            .iter()
+            .flat_map(|(_, study)| {
+                let found = writes::writes(study, globals).into_iter();
+                found.filter_map(|written| self.write(&labels, study, &written))
+            })
+            .collect();
+        instances.sort_by_key(|instance| instance.image_offset);
+        instances.dedup_by_key(|instance| instance.image_offset);
+        instances
+    }
+
+    fn write(&self, labels: &Labels<'_>, study: &Study, written: &Written) -> Option<Instance> {
+        let (symbol, offset) = self.image.symbols.at(written.at)?;
+        Some(Instance {
+            function: symbol.name.to_owned(),
+            offset,
+            image_offset: written.at.wrapping_sub(self.image.base),
+            half: Half::Write(written.half),
+            seqcount: labels.written(study, written.word),
+            open_coded: false,
+            sites: Vec::new(),
+            chain: Vec::new(),
+        })
+    }
+
+    /// The sites by address, each once.
+    fn sites(&self, studies: &[Studied<'a>], confirmed: &Confirmed) -> Vec<Site> {
+        let labels = self.labels(studies);
         let mut sites: Vec<(u64, Site)> = studies
             .iter()
             .flat_map(|(_, study)| {

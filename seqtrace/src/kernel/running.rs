@@ -155,6 +155,7 @@ impl Running {
             imports: None,
             jump_table: table("__start___jump_table", "__stop___jump_table"),
             bug_table: table("__start___bug_table", "__stop___bug_table"),
+            exception_table: table("__start___ex_table", "__stop___ex_table"),
             realtime: self.realtime,
         })
     }
@@ -175,6 +176,7 @@ impl Running {
             imports: Some(Arc::clone(&self.symbols.vmlinux)),
             jump_table: self.table(module, "__jump_table")?,
             bug_table: self.table(module, "__bug_table")?,
+            exception_table: self.table(module, "__ex_table")?,
             realtime: self.realtime,
         })
     }

@@ -8,6 +8,9 @@ use object::{
     read::elf::ElfFile64,
 };
 
+pub mod layout;
+
+pub use self::layout::{Layout, layout};
 use super::{
     image::{Image, Segment},
     note,
@@ -44,6 +47,15 @@ pub fn vmlinux(bytes: &[u8]) -> Result<Kernel> {
             })
             .unwrap_or_default()
     };
+    // Tables without a section of their own lie in `.data`, between two symbols.
+    let table = |name: &str| -> Segment {
+        let own = segment(name);
+        if own.bytes.is_empty() {
+            between(&file, name).unwrap_or_default()
+        } else {
+            own
+        }
+    };
     let symbols = Symbols::new(file.symbols().filter_map(|symbol| {
         let kind = symbol.kind();
         if matches!(kind, object::SymbolKind::Section | object::SymbolKind::File) {
@@ -73,9 +85,24 @@ pub fn vmlinux(bytes: &[u8]) -> Result<Kernel> {
             realtime: symbols.address_of("rt_spin_lock").is_some(),
             symbols: Arc::new(symbols),
             imports: None,
-            jump_table: segment("__jump_table"),
-            bug_table: segment("__bug_table"),
+            jump_table: table("__jump_table"),
+            bug_table: table("__bug_table"),
+            exception_table: table("__ex_table"),
         },
         btf: Some(segment(BTF).bytes).filter(|bytes| !bytes.is_empty()),
+    })
+}
+
+/// The bytes from `__start_TABLE` to `__stop_TABLE` (`BOUNDED_SECTION_BY` in
+/// `include/asm-generic/vmlinux.lds.h`).
+fn between(file: &ElfFile64<'_, Endianness>, table: &str) -> Option<Segment> {
+    let symbol = |prefix: &str| file.symbol_by_name(&format!("{prefix}{table}"));
+    let (start, stop) = (symbol("__start_")?, symbol("__stop_")?);
+    let section = file.section_by_index(start.section_index()?).ok()?;
+    let bytes = stop.address().checked_sub(start.address())?;
+    let found = section.data_range(start.address(), bytes).ok()??;
+    Some(Segment {
+        address: start.address(),
+        bytes: found.to_vec(),
     })
 }
