@@ -162,9 +162,8 @@ impl Study {
     /// the way to go.
     pub(super) fn latches(&self) -> impl Iterator<Item = u64> {
         self.confirms().filter(|&global| {
-            let is_it = |word: &ValueId| {
-                self.identities.get(word) == Some(&Identity::Global(global))
-            };
+            let is_it =
+                |word: &ValueId| self.identities.get(word) == Some(&Identity::Global(global));
             let tests = || {
                 let direct = self.evidence.tests.iter().filter(|test| test.is_direct);
                 direct.filter(|test| test.words.iter().any(is_it))

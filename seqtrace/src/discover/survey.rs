@@ -251,7 +251,9 @@ impl Look<'_> {
             loaded.filter(|word| self.count - word.at <= NEAR)
         };
         if let Some(word) = word {
-            self.found.signs.add(Signs::INCREMENT, word.global.is_none());
+            self.found
+                .signs
+                .add(Signs::INCREMENT, word.global.is_none());
             self.found.increments.extend(word.global);
         }
     }

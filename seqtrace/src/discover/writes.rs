@@ -69,7 +69,11 @@ fn kind(study: &Study, globals: Globals<'_>, word: ValueId) -> Option<Kind> {
         | Identity::Displacement(_)
         | Identity::FromMember(..) => return None,
     };
-    Some(if is_latch { Kind::Latch } else { Kind::Sections })
+    Some(if is_latch {
+        Kind::Latch
+    } else {
+        Kind::Sections
+    })
 }
 
 /// The increments of one sequence.

@@ -33,12 +33,12 @@ pub fn text(card: &Card) -> String {
     let mut chain: &[Frame] = &[];
     for line in lines {
         match line {
-            Line::Part(name) => text += &format!("{name}\n"),
+            Line::Part(name) => text = text + name + "\n",
             Line::Gap => text += "        ...\n",
             Line::Code(code) => {
                 if !code.chain.is_empty() && code.chain != chain {
                     chain = &code.chain;
-                    text += &format!("; {}\n", list::chain(chain));
+                    text = text + "; " + &list::chain(chain) + "\n";
                 }
                 text += &code_line(code, width);
             }

@@ -172,30 +172,28 @@ pub fn cards(
     let callees = Callees::new(image);
     let flow = Flow::new(image, &functions, &callees);
     let alias = image.symbols.address_of(function);
-    let named = functions
-        .as_slice()
+    let all = functions.as_slice();
+    let named = all
         .iter()
         .filter(|one| one.name == function || Some(one.start) == alias);
-    named
-        .filter_map(|&named| {
-            let whole = whole(&functions, named);
-            let asked_for = offset.map(|offset| named.start.wrapping_add(offset));
-            let card = Drawing::new(&flow, catalog, whole)?.card(asked_for);
-            (!card.lines.is_empty()).then_some(card)
-        })
-        .collect()
-}
-
-/// The function itself where a cold part is named.
-fn whole<'a>(functions: &Functions<'a>, part: Function<'a>) -> Function<'a> {
-    let Some(parent) = part.parent_name() else {
-        return part;
-    };
-    let list = functions.as_slice().iter();
-    // Static functions may share a name; the cold part belongs to the one before it that has it,
-    // as far as a name tells.
-    let found = list.filter(|one| one.name == parent).next_back();
-    found.copied().unwrap_or(part)
+    let mut cards = Vec::new();
+    for named in named {
+        let asked_for = offset.map(|offset| named.start.wrapping_add(offset));
+        // A cold part is shown with its function; several static ones may have its name.
+        let is_whole = |one: &&Function<'_>| match named.parent_name() {
+            Some(parent) => one.name == parent,
+            None => one.start == named.start,
+        };
+        cards.extend(
+            all.iter()
+                .filter(is_whole)
+                .filter_map(|&one| Drawing::new(&flow, catalog, one))
+                .filter(|drawing| drawing.index.contains_key(&named.start))
+                .map(|drawing| drawing.card(asked_for))
+                .filter(|card| !card.lines.is_empty()),
+        );
+    }
+    cards
 }
 
 /// A card in the making.
