@@ -299,6 +299,26 @@ impl Half {
     }
 }
 
+impl Half {
+    /// The same with every address that it holds changed, run-time addresses to image offsets.
+    pub(super) fn map_addresses(self, offset_of: impl Fn(u64) -> u64) -> Self {
+        let all = |addresses: Vec<u64>| addresses.into_iter().map(&offset_of).collect();
+        match self {
+            Self::Begin { odd, reloads } => Self::Begin {
+                odd,
+                reloads: all(reloads),
+            },
+            Self::Check(check) => Self::Check(Check {
+                compare: offset_of(check.compare),
+                decides: offset_of(check.decides),
+                begins: all(check.begins),
+                ..check
+            }),
+            Self::Write(write) => Self::Write(write),
+        }
+    }
+}
+
 impl Instance {
     /// The instance as it is printed: `d_lookup+0x13`.
     pub fn label(&self) -> String {

@@ -28,8 +28,9 @@ pub struct Image {
     pub text: Vec<Segment>,
     /// The image's own symbols.
     pub symbols: Arc<Symbols>,
-    /// For a module: the symbols of vmlinux, which its calls resolve to.
-    pub imports: Option<Arc<Symbols>>,
+    /// For a module: the symbols that its calls resolve to, those of vmlinux first. None for
+    /// vmlinux.
+    pub imports: Vec<Arc<Symbols>>,
     /// `__jump_table`: the second target of each static branch. May be empty.
     pub jump_table: Segment,
     /// `__bug_table`: which `ud2` are warnings, after which execution goes on. May be empty.
@@ -74,28 +75,28 @@ impl Image {
 
     /// The address of a name, in the image itself or in what it imports.
     pub fn resolve(&self, name: &str) -> Option<u64> {
-        let own = self.symbols.address_of(name);
-        own.or_else(|| self.imports.as_ref()?.address_of(name))
+        self.tables().find_map(|symbols| symbols.address_of(name))
     }
 
     /// The name of what starts exactly at the address, in the image or in what it imports.
     pub fn name_at(&self, address: u64) -> Option<&str> {
-        let own = self.symbols.starting_at(address);
-        let found = own.or_else(|| self.imports.as_ref()?.starting_at(address))?;
+        let found = self
+            .tables()
+            .find_map(|symbols| symbols.starting_at(address))?;
         Some(found.name)
     }
 
     /// The symbol an address lies in and the distance from it, in the image or in what it
-    /// imports, whichever is nearer.
+    /// imports, whichever is nearest.
     pub fn symbol_at(&self, address: u64) -> Option<(Symbol<'_>, u64)> {
-        let own = self.symbols.at(address);
-        let imported = self
-            .imports
-            .as_ref()
-            .and_then(|imports| imports.at(address));
-        own.into_iter()
-            .chain(imported)
+        self.tables()
+            .filter_map(|symbols| symbols.at(address))
             .min_by_key(|&(_, distance)| distance)
+    }
+
+    /// The image's own symbols, then those of its imports.
+    fn tables(&self) -> impl Iterator<Item = &Symbols> {
+        std::iter::once(&*self.symbols).chain(self.imports.iter().map(Arc::as_ref))
     }
 
     /// Bytes of text.

@@ -8,8 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     btf::{Btf, SeqcountMember},
-    catalog::{Lockname, Name, Role, Seqcount},
-    cold::ColdAddress,
+    catalog::{Lockname, Name, Seqcount},
     identify::Identity,
     image::Image,
     rules::Study,
@@ -26,6 +25,17 @@ const OWN_LOCK: [u64; 2] = [16, 4];
 
 /// No variable with a seqcount is larger.
 const LARGEST_VARIABLE_BYTES: u64 = 1 << 20;
+
+/// A reader whose seqcount is to be named.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'a> {
+    /// The sequences it may be reading.
+    pub(super) words: &'a [ValueId],
+    /// Whether it was seen to take the `seqlock_t`'s own lock.
+    pub(super) takes_own_lock: bool,
+    /// Whether it was seen to spin.
+    pub(super) spins: bool,
+}
 
 /// What the whole image tells about names.
 #[derive(Debug)]
@@ -63,9 +73,10 @@ impl<'a> Labels<'a> {
         }
     }
 
-    /// The seqcount that is read at a cold address.
-    pub(super) fn seqcount(&self, study: &Study, cold: &ColdAddress) -> Seqcount {
-        let found = cold.words.iter().map(|&word| self.word(study, cold, word));
+    /// The seqcount that is read.
+    pub(super) fn seqcount(&self, study: &Study, reader: Reader<'_>) -> Seqcount {
+        let words = reader.words.iter();
+        let found = words.map(|&word| self.word(study, reader, word));
         let found = found.reduce(|left, right| Self::either(&left, &right));
         found.unwrap_or(Seqcount {
             name: Name::Unknown,
@@ -93,8 +104,8 @@ impl<'a> Labels<'a> {
         self.identified(study, word, &[])
     }
 
-    fn word(&self, study: &Study, cold: &ColdAddress, word: ValueId) -> Seqcount {
-        self.identified(study, word, self.allowed(study, cold, word))
+    fn word(&self, study: &Study, reader: Reader<'_>, word: ValueId) -> Seqcount {
+        self.identified(study, word, self.allowed(study, reader, word))
     }
 
     fn identified(&self, study: &Study, word: ValueId, allowed: &[Lockname]) -> Seqcount {
@@ -129,14 +140,14 @@ impl<'a> Labels<'a> {
     }
 
     /// The LOCKNAMEs that fit what this reader does; none: it tells nothing.
-    fn allowed(&self, study: &Study, cold: &ColdAddress, word: ValueId) -> &'static [Lockname] {
-        if cold.takes_own_lock {
+    fn allowed(&self, study: &Study, reader: Reader<'_>, word: ValueId) -> &'static [Lockname] {
+        if reader.takes_own_lock {
             return &[Lockname::Seqlock];
         }
         let wait = study.waits().find(|wait| wait.test.words.contains(&word));
         match wait {
             Some(wait) => wait.locks.function.waits_for,
-            None if self.image.realtime && cold.role == Role::Spin => WITHOUT_LOCK,
+            None if self.image.realtime && reader.spins => WITHOUT_LOCK,
             None => &[],
         }
     }
@@ -182,7 +193,7 @@ impl<'a> Labels<'a> {
         match waited {
             // The locks of another image's variables are taken there.
             [Lockname::Spinlock, Lockname::Seqlock] => {
-                let is_own = self.image.imports.is_none() || self.is_own(address);
+                let is_own = self.image.imports.is_empty() || self.is_own(address);
                 is_own.then_some(Lockname::Spinlock)
             }
             [only] => Some(*only),

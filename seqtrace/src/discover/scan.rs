@@ -10,8 +10,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     btf::Btf,
     callee::Callees,
-    catalog::{BlockEnd, Half, ImageCatalog, Instance, Site},
-    cold::{self, ColdAddress},
+    catalog::ImageCatalog,
+    cold::Findings,
+    entries::{Entries, Found},
     evidence::Evidence,
     function::{Function, Functions},
     graph::Flow,
@@ -22,7 +23,6 @@ use super::{
     rules::{Confirmed, Study},
     survey::{Survey, Surveyor},
     value::{Value, Values},
-    writes::{self, Globals, Written},
 };
 
 /// Finds the sites of an image.
@@ -33,6 +33,25 @@ pub fn scan(
     image: &Image,
     btf: Option<&Btf>,
     progress: &(dyn Fn(u64, u64) + Sync),
+) -> ImageCatalog {
+    run(image, btf, progress, false)
+}
+
+/// As [`scan`], but analyses every function, suspicious or not. Finds the same and takes several
+/// times as long.
+pub fn scan_every_function(
+    image: &Image,
+    btf: Option<&Btf>,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> ImageCatalog {
+    run(image, btf, progress, true)
+}
+
+fn run(
+    image: &Image,
+    btf: Option<&Btf>,
+    progress: &(dyn Fn(u64, u64) + Sync),
+    every_function: bool,
 ) -> ImageCatalog {
     let functions = Functions::new(image);
     let callees = Callees::new(image);
@@ -45,6 +64,7 @@ pub fn scan(
         landmarks: Landmarks::new(image, btf),
         surveys: survey(&Surveyor::new(image, btf, &callees), &functions, &meter),
         meter: &meter,
+        every_function,
     };
     let studies = scan.studies();
     let confirmed = studies
@@ -52,6 +72,20 @@ pub fn scan(
         .flat_map(|(_, study)| study.confirms())
         .collect();
     let studies = scan.with_readers_of(&confirmed, studies);
+    let found: Vec<Found<'_, '_>> = studies
+        .par_iter()
+        .map(|(function, study)| Found {
+            function: *function,
+            findings: Findings::new(study, &confirmed),
+        })
+        .collect();
+    let labels = scan.labels(&studies);
+    let entries = Entries {
+        image,
+        labels: &labels,
+    };
+    let sites = entries.sites(&found);
+    let instances = entries.instances(&scan.flow, &found, &confirmed);
     meter.finish();
     ImageCatalog {
         image: image.name.clone(),
@@ -59,8 +93,8 @@ pub fn scan(
         realtime: image.realtime,
         functions: functions.as_slice().len() as u64,
         text_bytes: image.text_bytes(),
-        sites: scan.sites(&studies, &confirmed),
-        instances: scan.writes(&studies, &confirmed),
+        sites,
+        instances,
     }
 }
 
@@ -101,6 +135,8 @@ struct Scan<'a> {
     /// In the order of `functions`.
     surveys: Vec<Survey>,
     meter: &'a Meter<'a>,
+    /// Whether functions are analysed that are not suspicious.
+    every_function: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -110,7 +146,7 @@ impl<'a> Scan<'a> {
         let suspects: Vec<Function<'a>> = list
             .iter()
             .zip(&self.surveys)
-            .filter(|(_, survey)| survey.is_suspicious())
+            .filter(|(_, survey)| self.every_function || survey.is_suspicious())
             .map(|(function, _)| *function)
             .collect();
         suspects
@@ -151,6 +187,12 @@ impl<'a> Scan<'a> {
         studies
     }
 
+    fn labels(&self, studies: &[Studied<'a>]) -> Labels<'_> {
+        let locks = self.surveys.iter().flat_map(|survey| &survey.locks);
+        let all = studies.iter().map(|(_, study)| study);
+        Labels::new(self.image, self.btf, locks.copied().collect(), all)
+    }
+
     fn study(&self, function: Function<'a>) -> Option<Study> {
         let (evidence, values) = Evidence::new(&self.flow, function)?;
         let mut typing = Typing::new(
@@ -178,99 +220,6 @@ impl<'a> Scan<'a> {
         Some(Study {
             evidence,
             identities,
-        })
-    }
-
-    fn labels<'s>(&self, studies: &'s [Studied<'a>]) -> Labels<'s>
-    where
-        'a: 's,
-    {
-        let locked = self
-            .surveys
-            .iter()
-            .flat_map(|survey| &survey.locks)
-            .copied()
-            .collect();
-        let all = studies.iter().map(|(_, study)| study);
-        Labels::new(self.image, self.btf, locked, all)
-    }
-
-    /// The writes by address, each once.
-    fn writes(&self, studies: &[Studied<'a>], confirmed: &Confirmed) -> Vec<Instance> {
-        let labels = self.labels(studies);
-        let latches = studies.iter().flat_map(|(_, study)| study.latches());
-        let latches = latches.collect();
-        let globals = Globals {
-            confirmed,
-            latches: &latches,
-        };
-        let mut instances: Vec<Instance> = studies
-            .iter()
-            .flat_map(|(_, study)| {
-                let found = writes::writes(study, globals).into_iter();
-                found.filter_map(|written| self.write(&labels, study, &written))
-            })
-            .collect();
-        instances.sort_by_key(|instance| instance.image_offset);
-        instances.dedup_by_key(|instance| instance.image_offset);
-        instances
-    }
-
-    fn write(&self, labels: &Labels<'_>, study: &Study, written: &Written) -> Option<Instance> {
-        let (symbol, offset) = self.image.symbols.at(written.at)?;
-        Some(Instance {
-            function: symbol.name.to_owned(),
-            offset,
-            image_offset: written.at.wrapping_sub(self.image.base),
-            half: Half::Write(written.half),
-            seqcount: labels.written(study, written.word),
-            open_coded: false,
-            sites: Vec::new(),
-            chain: Vec::new(),
-        })
-    }
-
-    /// The sites by address, each once.
-    fn sites(&self, studies: &[Studied<'a>], confirmed: &Confirmed) -> Vec<Site> {
-        let labels = self.labels(studies);
-        let mut sites: Vec<(u64, Site)> = studies
-            .iter()
-            .flat_map(|(_, study)| {
-                let found = cold::addresses(study, confirmed).into_iter();
-                found.filter_map(|cold| Some((cold.at, self.site(&labels, study, &cold)?)))
-            })
-            .collect();
-        // By role where one address has two: a call or a pause says more than a retry.
-        sites.sort_by(|(left_at, left), (right_at, right)| {
-            (left_at, left.role, &left.seqcount).cmp(&(right_at, right.role, &right.seqcount))
-        });
-        sites.dedup_by(|(later_at, later), (at, kept)| {
-            let same = later_at == at;
-            if same && later.role == kept.role {
-                kept.seqcount = Labels::either(&kept.seqcount, &later.seqcount);
-            }
-            same
-        });
-        sites.into_iter().map(|(_, site)| site).collect()
-    }
-
-    fn site(&self, labels: &Labels<'_>, study: &Study, cold: &ColdAddress) -> Option<Site> {
-        let (symbol, offset) = self.image.symbols.at(cold.at)?;
-        let image_offset = |address: u64| address.wrapping_sub(self.image.base);
-        let end = cold.block.map(|(end, _)| BlockEnd {
-            offset: end.wrapping_sub(symbol.address),
-            image_offset: image_offset(end),
-        });
-        Some(Site {
-            function: symbol.name.to_owned(),
-            offset,
-            image_offset: image_offset(cold.at),
-            role: cold.role,
-            seqcount: labels.seqcount(study, cold),
-            end,
-            lock_function: cold.block.map(|(_, name)| name.to_owned()),
-            sequence_register: cold.sequence_register,
-            chain: Vec::new(),
         })
     }
 }

@@ -8,6 +8,9 @@ use super::image::{Image, Segment};
 /// (`include/linux/jump_label.h`, CONFIG_HAVE_ARCH_JUMP_LABEL_RELATIVE).
 const JUMP_ENTRY_BYTES: usize = 16;
 
+/// See [`exceptions`].
+const EXCEPTION_ENTRY_BYTES: usize = 12;
+
 /// `struct bug_entry` on x86 (`include/asm-generic/bug.h`), relative: the address, then `format`
 /// since 7.0, `file` and `line` with CONFIG_DEBUG_BUGVERBOSE, and 16 bits of flags last.
 const BUG_LAYOUTS: [BugLayout; 3] = [
@@ -66,6 +69,21 @@ pub(super) fn warnings(image: &Image) -> Vec<u64> {
     let mut warnings: Vec<u64> = warnings.map(|(address, _)| address).collect();
     warnings.sort_unstable();
     warnings
+}
+
+/// Addresses of instructions that may fault, ascending. `struct exception_table_entry` on x86:
+/// `s32 insn, s32 fixup, s32 data`, each relative to itself (`arch/x86/include/asm/extable.h`).
+pub(super) fn exceptions(image: &Image) -> Vec<u64> {
+    let Segment { address, bytes } = &image.exception_table;
+    let entries = bytes
+        .chunks_exact(EXCEPTION_ENTRY_BYTES)
+        .zip((*address..).step_by(EXCEPTION_ENTRY_BYTES));
+    let mut found: Vec<u64> = entries
+        .map(|(entry, at)| relative(entry, at, 0))
+        .filter(|&code| image.segment_of(code).is_some())
+        .collect();
+    found.sort_unstable();
+    found
 }
 
 fn bug_entries(image: &Image, layout: BugLayout) -> Vec<(u64, u16)> {

@@ -30,7 +30,7 @@ pub(super) struct Formatter {
 /// The decoder's crate wants to own it, hence no borrow of the image.
 struct Resolver {
     own: Arc<Symbols>,
-    imports: Option<Arc<Symbols>>,
+    imports: Vec<Arc<Symbols>>,
 }
 
 impl Formatter {
@@ -84,21 +84,21 @@ fn is_per_cpu(instruction: &Instruction) -> bool {
 }
 
 impl Resolver {
+    fn tables(&self) -> impl Iterator<Item = &Arc<Symbols>> {
+        std::iter::once(&self.own).chain(&self.imports)
+    }
+
     /// `<d_lookup+0x15>`, if the symbol is at most so far before.
     fn name(&self, address: u64, farthest: u64) -> Option<String> {
-        let imported = self.imports.as_ref().and_then(|all| all.at(address));
-        let found = self.own.at(address).into_iter().chain(imported);
+        let found = self.tables().filter_map(|table| table.at(address));
         let (symbol, distance) = found.min_by_key(|&(_, distance)| distance)?;
         (distance < farthest).then(|| bracketed(symbol.name, distance))
     }
 
     /// As `name`, of a per-CPU variable, where functions may have the same address.
     fn variable(&self, address: u64) -> Option<String> {
-        let tables = [Some(&self.own), self.imports.as_ref()];
-        let found = tables.into_iter().flatten().filter_map(|table| {
-            let (symbol, distance) = table.at(address)?;
-            (symbol.kind == SymbolKind::Data).then_some((symbol, distance))
-        });
+        let found = self.tables().filter_map(|table| table.at(address));
+        let found = found.filter(|(symbol, _)| symbol.kind == SymbolKind::Data);
         let (symbol, distance) = found.min_by_key(|&(_, distance)| distance)?;
         (distance < LARGEST_OBJECT_BYTES).then(|| bracketed(symbol.name, distance))
     }

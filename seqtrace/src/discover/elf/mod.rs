@@ -1,26 +1,40 @@
-//! The bytes of an ELF file with symbols → an image.
+//! The bytes of an ELF file of a kernel or a module → an image.
+//!
+//! Whatever a file says of itself is checked against its bytes; what does not fit is an error and
+//! never more memory than the file has. Nothing else but a 64-bit x86 kernel is taken.
 
-use std::sync::Arc;
-
-use anyhow::{Context as _, Result, ensure};
-use object::{
-    Endianness, Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind,
-    read::elf::ElfFile64,
-};
-
+pub mod header;
+mod imports;
 pub mod layout;
+pub mod modinfo;
+mod module;
+mod relocate;
+mod vmlinux;
 
-pub use self::layout::{Layout, layout};
-use super::{
-    image::{Image, Segment},
-    note,
-    symbols::{Symbol, SymbolKind, Symbols},
+use object::{
+    LittleEndian, Object as _, ObjectSection as _, SectionFlags, elf as format,
+    read::elf::{ElfFile64, ElfSection64},
 };
 
-/// Section with the types of a kernel.
-const BTF: &str = ".BTF";
+pub use self::{
+    header::{Form, form},
+    layout::{Layout, layout},
+    module::module,
+    vmlinux::vmlinux,
+};
+use super::image::Image;
 
-/// What is in the file of a kernel.
+/// Section with the types of a kernel or a module.
+const BTF: &str = ".BTF";
+const BUILD_ID: &str = ".note.gnu.build-id";
+const JUMP_TABLE: &str = "__jump_table";
+const BUG_TABLE: &str = "__bug_table";
+const EXCEPTION_TABLE: &str = "__ex_table";
+
+/// An ELF file with the byte order of x86.
+type File<'data> = ElfFile64<'data, LittleEndian>;
+
+/// What is in the file of a kernel or a module.
 #[derive(Debug)]
 pub struct Kernel {
     /// Its text, symbols and tables.
@@ -29,80 +43,19 @@ pub struct Kernel {
     pub btf: Option<Vec<u8>>,
 }
 
-/// Takes a vmlinux apart.
-///
-/// # Errors
-///
-/// When the bytes are no ELF file of a 64-bit x86 kernel with symbols.
-pub fn vmlinux(bytes: &[u8]) -> Result<Kernel> {
-    let file = ElfFile64::<Endianness>::parse(bytes).context("it is no 64-bit ELF file")?;
-    let segment = |name: &str| -> Segment {
-        let section = file.section_by_name(name);
-        section
-            .and_then(|section| {
-                Some(Segment {
-                    address: section.address(),
-                    bytes: section.data().ok()?.to_vec(),
-                })
-            })
-            .unwrap_or_default()
-    };
-    // Tables without a section of their own lie in `.data`, between two symbols.
-    let table = |name: &str| -> Segment {
-        let own = segment(name);
-        if own.bytes.is_empty() {
-            between(&file, name).unwrap_or_default()
-        } else {
-            own
-        }
-    };
-    let symbols = Symbols::new(file.symbols().filter_map(|symbol| {
-        let kind = symbol.kind();
-        if matches!(kind, object::SymbolKind::Section | object::SymbolKind::File) {
-            return None;
-        }
-        let section = file.section_by_index(symbol.section_index()?).ok()?;
-        let kind = if section.kind() == SectionKind::Text {
-            SymbolKind::Text
-        } else {
-            SymbolKind::Data
-        };
-        Some(Symbol {
-            address: symbol.address(),
-            name: symbol.name().ok().filter(|name| !name.is_empty())?,
-            kind,
-        })
-    }));
-    ensure!(!symbols.is_empty(), "it has no symbols");
-    let base = symbols.address_of("_text").context("it has no `_text`")?;
-    let build_id = file.build_id().ok().flatten().unwrap_or_default();
-    Ok(Kernel {
-        image: Image {
-            name: "vmlinux".to_owned(),
-            build_id: note::hexadecimal(build_id),
-            base,
-            text: vec![segment(".text")],
-            realtime: symbols.address_of("rt_spin_lock").is_some(),
-            symbols: Arc::new(symbols),
-            imports: None,
-            jump_table: table("__jump_table"),
-            bug_table: table("__bug_table"),
-            exception_table: table("__ex_table"),
-        },
-        btf: Some(segment(BTF).bytes).filter(|bytes| !bytes.is_empty()),
-    })
+/// The bytes of a section; none where there is no such section, or its bytes are not in the file.
+fn contents<'data>(file: &File<'data>, name: &str) -> &'data [u8] {
+    let section = file.section_by_name(name);
+    section
+        .and_then(|section| section.data().ok())
+        .unwrap_or_default()
 }
 
-/// The bytes from `__start_TABLE` to `__stop_TABLE` (`BOUNDED_SECTION_BY` in
-/// `include/asm-generic/vmlinux.lds.h`).
-fn between(file: &ElfFile64<'_, Endianness>, table: &str) -> Option<Segment> {
-    let symbol = |prefix: &str| file.symbol_by_name(&format!("{prefix}{table}"));
-    let (start, stop) = (symbol("__start_")?, symbol("__stop_")?);
-    let section = file.section_by_index(start.section_index()?).ok()?;
-    let bytes = stop.address().checked_sub(start.address())?;
-    let found = section.data_range(start.address(), bytes).ok()??;
-    Some(Segment {
-        address: start.address(),
-        bytes: found.to_vec(),
-    })
+/// Whether a section holds functions. What can also be written to (`.data` of some kernels can be
+/// executed while they boot) holds variables.
+fn is_code(section: &ElfSection64<'_, '_, LittleEndian>) -> bool {
+    let SectionFlags::Elf { sh_flags, .. } = section.flags() else {
+        return false;
+    };
+    sh_flags.contains(format::SHF_EXECINSTR) && !sh_flags.contains(format::SHF_WRITE)
 }
