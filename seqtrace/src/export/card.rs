@@ -11,10 +11,24 @@ use crate::{
 /// The text of instructions is this wide at most before what is told about them moves right.
 const WIDEST_TEXT: usize = 44;
 
-/// Names of the registers in the order of the instruction encoding.
-const REGISTERS: [&str; 16] = [
-    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
-    "r14", "r15",
+/// The registers in the order of the instruction encoding, as 64 and as 32 bits.
+const REGISTERS: [(&str, &str); 16] = [
+    ("rax", "eax"),
+    ("rcx", "ecx"),
+    ("rdx", "edx"),
+    ("rbx", "ebx"),
+    ("rsp", "esp"),
+    ("rbp", "ebp"),
+    ("rsi", "esi"),
+    ("rdi", "edi"),
+    ("r8", "r8d"),
+    ("r9", "r9d"),
+    ("r10", "r10d"),
+    ("r11", "r11d"),
+    ("r12", "r12d"),
+    ("r13", "r13d"),
+    ("r14", "r14d"),
+    ("r15", "r15d"),
 ];
 
 /// The card as text, ending with a newline.
@@ -106,14 +120,15 @@ fn cold(role: Role, seqcount: &str) -> String {
 }
 
 fn start_clause(start: StartValue) -> String {
-    let name = |register: u8| REGISTERS.get(usize::from(register)).copied().unwrap_or("?");
+    let names = |register: u8| REGISTERS.get(usize::from(register)).copied();
     match start {
-        StartValue::Register(register) => format!(" in {}", name(register)),
-        StartValue::Memory { base, displacement } if displacement < 0 => {
-            format!(" at -{:#x}(%{})", displacement.unsigned_abs(), name(base))
+        StartValue::Register(register) => {
+            names(register).map_or(String::new(), |(_, name)| format!(" in %{name}"))
         }
         StartValue::Memory { base, displacement } => {
-            format!(" at {displacement:#x}(%{})", name(base))
+            let sign = if displacement < 0 { "-" } else { "" };
+            let (name, _) = names(base).unwrap_or_default();
+            format!(" at {sign}{:#x}(%{name})", displacement.unsigned_abs())
         }
         StartValue::Unknown => String::new(),
     }
