@@ -1,8 +1,10 @@
 //! Developer tasks: `cargo xtask help` lists them.
 
+mod bench;
 mod cache;
 mod debian;
 mod demo;
+mod fuzz;
 mod lint;
 mod live;
 mod object;
@@ -36,6 +38,8 @@ enum Task {
     Lint,
     Vm(vm::Args),
     Score(score::Args),
+    Fuzz(fuzz::Args),
+    Bench(bench::Args),
     /// Builds the eBPF object into seqtrace/prebuilt
     BuildEbpf(object::Options),
     /// Installs the linker of the eBPF object into the tool cache
@@ -50,6 +54,8 @@ fn main() -> ExitCode {
         Task::Lint => lint::lint().map(|tally| ExitCode::from(u8::from(tally.failed > 0))),
         Task::Vm(args) => vm::run(args),
         Task::Score(args) => score::score(&args),
+        Task::Fuzz(args) => fuzz::fuzz(&args),
+        Task::Bench(args) => bench::bench(&args),
         Task::BuildEbpf(options) => object::build_ebpf(options).map(|()| ExitCode::SUCCESS),
         Task::InstallBpfLinker => object::install_bpf_linker().map(|()| ExitCode::SUCCESS),
     };

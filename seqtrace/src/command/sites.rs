@@ -33,7 +33,10 @@ use crate::{
         selection::{Kind, Selection},
         sites::Sites,
     },
-    kernel::running::Running,
+    kernel::{
+        feature::{self, Check},
+        running::Running,
+    },
     plan::Plan,
 };
 
@@ -44,6 +47,8 @@ struct Found {
     catalog: Catalog,
     /// `None` for a file.
     plan: Option<Plan>,
+    /// What the plan rests on.
+    notes: Vec<String>,
     origin: Origin,
     costs: Costs,
 }
@@ -90,11 +95,15 @@ impl Found {
     fn select(&self, words: &SelectionArguments) -> Result<Sites> {
         let selection = selection(words);
         selection.check(&self.catalog)?;
-        let plan = self.plan.as_ref();
+        let plan = self.plan.as_ref().map(|plan| {
+            let mut coverage = coverage::cover(plan, &[]);
+            coverage.notes.clone_from(&self.notes);
+            (plan, coverage)
+        });
         Ok(Sites::new(
             self.release.as_deref(),
             &self.catalog,
-            plan.map(|plan| (plan, coverage::cover(plan, &[]))),
+            plan,
             &selection,
             self.costs.clone(),
         ))
@@ -155,15 +164,29 @@ fn running(sources: &Sources, progress: bool) -> Result<Found> {
         running,
         catalog,
         plan,
+        unknown_hazards,
         costs,
     } = prepare::prepare(sources, progress)?;
     Ok(Found {
         release: Some(running.release.clone()),
         catalog,
         plan: Some(plan),
+        notes: notes(&running, unknown_hazards),
         origin: Origin::Running(Box::new(running)),
         costs,
     })
+}
+
+/// What the plan rests on.
+fn notes(running: &Running, unknown_hazards: Option<String>) -> Vec<String> {
+    let mut notes = vec![format!("kernel text: {}", running.text_source())];
+    let unknown =
+        unknown_hazards.map(|why| format!("where this kernel forbids probes is not known: {why}"));
+    notes.extend(unknown);
+    let missing = feature::trace_checks();
+    let missing = missing.iter().find_map(Check::failure);
+    notes.extend(missing.map(|why| format!("nothing can be attached: {why}")));
+    notes
 }
 
 fn offline(file: &Path, progress: bool) -> Result<Found> {
@@ -186,6 +209,7 @@ fn offline(file: &Path, progress: bool) -> Result<Found> {
             images: vec![catalog],
         },
         plan: None,
+        notes: Vec::new(),
         origin: Origin::Files(vec![kernel.image]),
         costs: Costs {
             discover_ns: since.elapsed().as_nanos().try_into().unwrap_or(u64::MAX),

@@ -155,7 +155,9 @@ impl<'a> Labels<'a> {
     /// The name of a global; unknown where kallsyms has functions only (no CONFIG_KALLSYMS_ALL).
     fn global(&self, address: u64) -> Name {
         // The letter of a data symbol may be that of text (since 7.0), so the address decides.
-        let is_variable = |symbol: &Symbol<'_>| self.image.segment_of(symbol.address).is_none();
+        let is_variable = |symbol: &Symbol<'_>| {
+            !symbol.name.is_empty() && self.image.segment_of(symbol.address).is_none()
+        };
         match self.image.symbol_at(address) {
             Some((symbol, 0)) if is_variable(&symbol) => Name::Global(symbol.name.to_owned()),
             Some((symbol, distance))

@@ -95,6 +95,7 @@ fn run(
         text_bytes: image.text_bytes(),
         sites,
         instances,
+        disagreements: Vec::new(),
     }
 }
 

@@ -3,10 +3,10 @@
 //! JSON lines: a head, then a line for each site and each instance by address. The same catalog
 //! gives the same bytes. `docs/sites.md` has the format.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::catalog::{ImageCatalog, Instance, Site};
+use super::catalog::{Disagreement, ImageCatalog, Instance, Site};
 
 /// Version of the file's layout.
 const FORMAT: u32 = 2;
@@ -41,6 +41,8 @@ struct Head {
     sites: usize,
     /// Number of lines of instances.
     instances: usize,
+    /// Number of lines of disagreements.
+    disagreements: usize,
 }
 
 /// Any other line, to be written.
@@ -49,6 +51,7 @@ struct Head {
 enum Written<'a> {
     Site(&'a Site),
     Instance(&'a Instance),
+    Disagreement(&'a Disagreement),
 }
 
 /// Any other line, as it is read.
@@ -57,6 +60,7 @@ enum Written<'a> {
 enum Read {
     Site(Site),
     Instance(Instance),
+    Disagreement(Disagreement),
 }
 
 /// The text of the file.
@@ -69,6 +73,7 @@ pub fn encode(catalog: &ImageCatalog) -> Vec<u8> {
         text_bytes,
         sites,
         instances,
+        disagreements,
     } = catalog;
     let head = Head {
         format: FORMAT,
@@ -81,6 +86,7 @@ pub fn encode(catalog: &ImageCatalog) -> Vec<u8> {
         text_bytes: *text_bytes,
         sites: sites.len(),
         instances: instances.len(),
+        disagreements: disagreements.len(),
     };
     let sites = sites
         .iter()
@@ -88,7 +94,10 @@ pub fn encode(catalog: &ImageCatalog) -> Vec<u8> {
     let instances = instances
         .iter()
         .map(|one| (one.image_offset, Written::Instance(one)));
-    let mut lines: Vec<(u64, Written<'_>)> = sites.chain(instances).collect();
+    let disagreements = disagreements
+        .iter()
+        .map(|one| (one.image_offset, Written::Disagreement(one)));
+    let mut lines: Vec<(u64, Written<'_>)> = sites.chain(instances).chain(disagreements).collect();
     // Stable: sites before instances at one address.
     lines.sort_by_key(|&(image_offset, _)| image_offset);
     let mut text = Vec::new();
@@ -139,6 +148,7 @@ pub fn decode(bytes: &[u8], image: &str, build_id: &str) -> Result<Option<ImageC
         text_bytes: head.text_bytes,
         sites: Vec::new(),
         instances: Vec::new(),
+        disagreements: Vec::new(),
     };
     // The last line ends with a newline too.
     for (index, line) in lines.filter(|line| !line.is_empty()).enumerate() {
@@ -147,18 +157,19 @@ pub fn decode(bytes: &[u8], image: &str, build_id: &str) -> Result<Option<ImageC
         match line {
             Read::Site(site) => catalog.sites.push(site),
             Read::Instance(instance) => catalog.instances.push(instance),
+            Read::Disagreement(one) => catalog.disagreements.push(one),
         }
     }
-    let found = (catalog.sites.len(), catalog.instances.len());
-    if found != (head.sites, head.instances) {
-        bail!(
-            "it is damaged: it has {} and {} lines, not {} and {}",
-            found.0,
-            found.1,
-            head.sites,
-            head.instances
-        );
-    }
+    let found = [
+        catalog.sites.len(),
+        catalog.instances.len(),
+        catalog.disagreements.len(),
+    ];
+    let told = [head.sites, head.instances, head.disagreements];
+    ensure!(
+        found == told,
+        "it is damaged: its lines are {found:?} in number, not {told:?}"
+    );
     Ok(Some(catalog))
 }
 
@@ -166,7 +177,7 @@ pub fn decode(bytes: &[u8], image: &str, build_id: &str) -> Result<Option<ImageC
 mod tests {
     use super::*;
     use crate::discover::catalog::{
-        Frame, Half, Lockname, Name, Odd, Role, Seqcount, Source, Write,
+        Frame, Half, Lockname, Name, Odd, Only, Role, Seqcount, Source, Write,
     };
 
     fn seqcount() -> Seqcount {
@@ -222,6 +233,13 @@ mod tests {
                 instance(0x1010, begin),
                 instance(0x1040, Half::Write(Write::End)),
             ],
+            disagreements: vec![Disagreement {
+                function: "d_walk".to_owned(),
+                offset: 0x11,
+                image_offset: 0x2011,
+                only: Only::Debuginfo,
+                chain: Vec::new(),
+            }],
         }
     }
 
@@ -257,7 +275,11 @@ mod tests {
             lines[3],
             "{\"instance\":{\"function\":\"d_lookup\",\"offset\":64,",
         );
-        assert_eq!(lines.len(), 4);
+        starts(
+            lines[4],
+            "{\"disagreement\":{\"function\":\"d_walk\",\"offset\":17,",
+        );
+        assert_eq!(lines.len(), 5);
         assert!(text.ends_with('\n'));
     }
 
@@ -283,8 +305,11 @@ mod tests {
         let text = text();
         assert!(refused(&text, "ab02").contains("build id ab01"));
         assert!(refused("", "ab01").starts_with("it is damaged in line 1"));
-        assert!(refused(&text[..text.len() - 5], "ab01").starts_with("it is damaged in line 4"));
+        assert!(refused(&text[..text.len() - 5], "ab01").starts_with("it is damaged in line 5"));
         let without_last = text.trim_end().rsplit_once('\n').expect("lines").0;
-        assert!(refused(without_last, "ab01").contains("has 1 and 1 lines, not 1 and 2"));
+        assert!(
+            refused(without_last, "ab01")
+                .contains("its lines are [1, 2, 0] in number, not [1, 2, 1]")
+        );
     }
 }

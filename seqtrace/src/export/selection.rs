@@ -262,6 +262,7 @@ mod tests {
             text_bytes: 0x3000,
             sites: vec![site],
             instances: vec![instance],
+            disagreements: Vec::new(),
         };
         Catalog {
             images: vec![image],

@@ -7,6 +7,8 @@ pub mod instance;
 pub mod kallsyms;
 pub mod kcore;
 pub mod modules;
+pub mod object;
 pub mod privilege;
 pub mod program;
 pub mod running;
+pub mod text;

@@ -153,6 +153,7 @@ fn catalog() -> Catalog {
         text_bytes: 20_971_520,
         sites,
         instances,
+        disagreements: Vec::new(),
     };
     let reader = "__nf_conntrack_find_get";
     let start = StartValue::Memory {

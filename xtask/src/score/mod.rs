@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::ValueEnum as _;
 
-use self::debuginfo::Debuginfo;
+pub(crate) use self::debuginfo::Debuginfo;
 use crate::{
     progress,
     vm::{Cache, Flavour, Kernel},

@@ -30,7 +30,7 @@ fn marked(card: &Card, choose: impl Fn(&Mark) -> bool) -> Vec<&Code> {
 }
 
 /// The only one of them.
-fn only<'a>(card: &'a Card, choose: impl Fn(&Mark) -> bool) -> &'a Code {
+fn only(card: &Card, choose: impl Fn(&Mark) -> bool) -> &Code {
     let found = marked(card, choose);
     assert_eq!(found.len(), 1, "{card:#?}");
     found[0]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     aggregate::snapshot::{Costs, Coverage},
-    discover::catalog::Catalog,
+    discover::catalog::{Catalog, Only},
     export::{
         account,
         quantity::plural,
@@ -22,7 +22,7 @@ mod groups;
 pub(super) mod list;
 mod place;
 
-pub use place::{HalfDocument, Image, PlacedInstance, PlannedSite, Probe};
+pub use place::{HalfDocument, Image, PlacedDisagreement, PlacedInstance, PlannedSite, Probe};
 
 /// Everything that is known before a probe is attached.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,8 @@ pub struct Sites {
     pub sites: Vec<PlannedSite>,
     /// The instances, in the order of their image and address.
     pub instances: Vec<PlacedInstance>,
+    /// Where debuginfo, if there is any, and the scan say different things; not selected.
+    pub disagreements: Vec<PlacedDisagreement>,
     /// What would become of all sites; nothing is refused yet. `None` for a file: what can be
     /// probed depends on the running kernel.
     pub coverage: Option<Coverage>,
@@ -79,6 +81,11 @@ impl Sites {
             .flat_map(|image| image.instances.iter().map(move |one| (image, one)))
             .filter(|(_, instance)| selection.takes_instance(instance))
             .map(|(image, instance)| PlacedInstance::new(&image.image, instance));
+        let disagreements = catalog
+            .images
+            .iter()
+            .flat_map(|image| image.disagreements.iter().map(move |one| (image, one)))
+            .map(|(image, one)| PlacedDisagreement::new(&image.image, one));
         Self {
             format: Self::FORMAT,
             release: release.map(str::to_owned),
@@ -87,6 +94,7 @@ impl Sites {
             selection: selection.words(),
             sites: sites.collect(),
             instances: instances.collect(),
+            disagreements: disagreements.collect(),
             coverage: plan.map(|(_, coverage)| coverage),
             costs,
         }
@@ -143,6 +151,7 @@ impl Sites {
         let all = self.all(|image| &image.instances);
         let told = plural(all.values().sum(), "instance") + &by_kind(&all);
         text += &account::line("inlined", &told, width);
+        text += &self.disagreement(width);
         if self.selection.is_some() {
             let told = format!(
                 "{} and {} of them",
@@ -152,6 +161,31 @@ impl Sites {
             text += &account::line("shown", &told, width);
         }
         text + &account::costs(&self.costs, width)
+    }
+
+    /// Where debuginfo and the scan differ, in numbers; nothing where they do not.
+    fn disagreement(&self, width: Option<usize>) -> String {
+        let count = |only| {
+            self.disagreements
+                .iter()
+                .filter(|one| one.only == only)
+                .count()
+        };
+        [
+            (Only::Debuginfo, "in debuginfo and not found by the scan"),
+            (
+                Only::Scan,
+                "found by the scan and in no primitive of debuginfo",
+            ),
+        ]
+        .into_iter()
+        .map(|(only, meaning)| (count(only) as u64, meaning))
+        .filter(|&(count, _)| count > 0)
+        .map(|(count, meaning)| {
+            let told = format!("{} {meaning}", plural(count, "instance"));
+            account::line("differs", &told, width)
+        })
+        .collect()
     }
 
     /// Counts of all images added up.

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     discover::catalog::{
-        BlockEnd, Check, Frame, Half, ImageCatalog, Instance, Lockname, Name, Odd, Role, Site,
-        Write,
+        BlockEnd, Check, Disagreement, Frame, Half, ImageCatalog, Instance, Lockname, Name, Odd,
+        Only, Role, Site, Write,
     },
     export::selection::Kind,
     plan::{Skip, Target},
@@ -100,6 +100,21 @@ pub struct PlacedInstance {
     pub chain: Vec<Frame>,
 }
 
+/// An instance that only one of debuginfo and the scan has.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct PlacedDisagreement {
+    /// `vmlinux`, or the module's name.
+    pub image: String,
+    /// The address: `d_lookup+0x13`.
+    pub instance: String,
+    /// Distance from the image's base, bytes.
+    pub image_offset: u64,
+    /// Which of the two has it.
+    pub only: Only,
+    /// The calls that were inlined here, outermost first; empty where only the scan has it.
+    pub chain: Vec<Frame>,
+}
+
 /// A [`Half`] whose kind stands beside its properties.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -130,6 +145,7 @@ impl Image {
             text_bytes,
             sites,
             instances,
+            disagreements: _,
         } = catalog;
         let names = sites.iter().map(|site| &site.seqcount.name);
         Self {
@@ -199,6 +215,25 @@ impl PlacedInstance {
             lockname: seqcount.lockname,
             open_coded: *open_coded,
             sites: sites.clone(),
+            chain: chain.clone(),
+        }
+    }
+}
+
+impl PlacedDisagreement {
+    pub(super) fn new(image: &str, disagreement: &Disagreement) -> Self {
+        let Disagreement {
+            function,
+            offset,
+            image_offset,
+            only,
+            chain,
+        } = disagreement;
+        Self {
+            image: image.to_owned(),
+            instance: format!("{function}+{offset:#x}"),
+            image_offset: *image_offset,
+            only: *only,
             chain: chain.clone(),
         }
     }
