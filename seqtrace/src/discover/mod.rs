@@ -9,6 +9,8 @@
 //!                                          state, transfer
 //! ```
 
+mod agreement;
+pub mod annotate;
 pub mod btf;
 mod callee;
 pub mod card;
@@ -35,6 +37,8 @@ mod reads;
 pub mod percpu;
 mod rules;
 mod scan;
+pub mod score;
+mod scorer;
 mod sections;
 mod state;
 pub mod store;

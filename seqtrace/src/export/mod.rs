@@ -9,6 +9,7 @@ pub mod folded;
 pub mod json;
 pub mod live;
 pub mod selection;
+pub mod score;
 pub mod sites;
 pub mod table;
 
