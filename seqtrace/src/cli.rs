@@ -118,6 +118,7 @@ Examples:
   sudo seqtrace sites --seqcount rename_lock           where it is read and written
   seqtrace sites --image vmlinux --role block,spin     a file, without root
   seqtrace sites --image vmlinux --disassemble d_lookup
+  seqtrace sites --image vmlinux --score vmlinux       how complete it is
 
 Exit status: 0 done; 1 it could not be done or nothing matched, the reason is on stderr; 2 usage."
 )]
@@ -142,6 +143,13 @@ pub struct SitesArguments {
     /// Write the whole catalog as JSON lines, `-` for standard output
     #[arg(long, value_name = "FILE", conflicts_with_all = ["long", "json", "selection"])]
     pub catalog: Option<PathBuf>,
+    /// Compare what the scan finds with this file's debuginfo; works with --json
+    #[arg(
+        long,
+        value_name = "DEBUGINFO",
+        conflicts_with_all = ["long", "catalog", "disassemble", "selection", "debuginfo"]
+    )]
+    pub score: Option<PathBuf>,
     /// Where the kernel comes from.
     #[command(flatten)]
     pub input: InputArguments,
@@ -191,6 +199,9 @@ pub struct InputArguments {
     /// Look at this file instead of the running kernel; needs no root
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
+    /// Take source lines and inline chains from this file [default: from --image, if it has them]
+    #[arg(long, value_name = "FILE")]
+    pub debuginfo: Option<PathBuf>,
 }
 
 /// Options of `doctor`.
@@ -306,6 +317,8 @@ mod tests {
             &["--disassemble", "d_lookup", "--json"],
             &["--disassemble", "d_lookup", "--role", "spin"],
             &["--catalog", "-", "--seqcount", "*"],
+            &["--score", "vmlinux", "--long"],
+            &["--score", "vmlinux", "--debuginfo", "vmlinux"],
             &["--function", "a[", "--long"],
             &["--role", "reader"],
         ] {

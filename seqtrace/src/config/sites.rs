@@ -31,6 +31,13 @@ pub enum View {
         /// The distance from the function's symbol that was named, bytes.
         offset: Option<u64>,
     },
+    /// How the scan compares with debuginfo.
+    Score {
+        /// The file with it.
+        debuginfo: PathBuf,
+        /// One JSON document instead of tables.
+        json: bool,
+    },
     /// The catalog as JSON lines, to a file or (`None`) to standard output.
     Catalog(Option<PathBuf>),
 }
@@ -40,6 +47,8 @@ pub enum View {
 pub struct Input {
     /// A file instead of the running kernel.
     pub image: Option<PathBuf>,
+    /// Where source lines and inline chains are; `None`: in the image, if there are any.
+    pub debuginfo: Option<PathBuf>,
 }
 
 pub(super) fn task(arguments: SitesArguments) -> Result<(Task, VerbosityArguments)> {
@@ -49,11 +58,12 @@ pub(super) fn task(arguments: SitesArguments) -> Result<(Task, VerbosityArgument
         json,
         disassemble,
         catalog,
+        score,
         input,
         discover,
     } = arguments;
     let (sources, verbosity) = sources(&discover);
-    let InputArguments { image } = input;
+    let InputArguments { image, debuginfo } = input;
     let view = if let Some(site) = disassemble {
         card(&site)?
     } else if let Some(file) = catalog {
@@ -62,6 +72,8 @@ pub(super) fn task(arguments: SitesArguments) -> Result<(Task, VerbosityArgument
             check_writable(path)?;
         }
         View::Catalog(file)
+    } else if let Some(debuginfo) = score {
+        View::Score { debuginfo, json }
     } else if json {
         View::Json { selection }
     } else {
@@ -69,7 +81,7 @@ pub(super) fn task(arguments: SitesArguments) -> Result<(Task, VerbosityArgument
     };
     let task = Task::Sites {
         view,
-        input: Input { image },
+        input: Input { image, debuginfo },
         sources,
     };
     Ok((task, verbosity))

@@ -40,6 +40,8 @@ use crate::{
     plan::Plan,
 };
 
+mod debuginfo;
+
 /// What there is to print.
 struct Found {
     /// `uname -r`; `None` for a file that does not tell.
@@ -65,10 +67,17 @@ enum Origin {
 ///
 /// When the sites cannot be found, nothing matches, or the output cannot be written.
 pub fn sites(view: &View, input: &Input, sources: &Sources, progress: bool) -> Result<()> {
-    let found = match &input.image {
+    let mut found = match &input.image {
         Some(file) => offline(file, progress)?,
         None => running(sources, progress)?,
     };
+    match (&input.debuginfo, &input.image) {
+        (Some(file), _) => debuginfo::annotate(&mut found.catalog, file)?,
+        (None, Some(file)) if shows_chains(view) => {
+            debuginfo::annotate_from_image(&mut found.catalog, file);
+        }
+        (None, _) => {}
+    }
     match view {
         View::Table { long, selection } => {
             let listing = *long || !is_everything(selection);
@@ -87,7 +96,26 @@ pub fn sites(view: &View, input: &Input, sources: &Sources, progress: bool) -> R
             function,
             offset,
         } => print(found.card(image.as_deref(), function, *offset)?.as_bytes()),
+        View::Score { debuginfo, json } => {
+            let score = debuginfo::score_of(&mut found.catalog, debuginfo)?;
+            let text = if *json {
+                export::score::document(&score)
+            } else {
+                export::score::table(&score, width())
+            };
+            print(text.as_bytes())
+        }
         View::Catalog(file) => write_catalog(&found.catalog, file.as_deref()),
+    }
+}
+
+/// Whether source lines and inline chains would be seen: reading them takes longer than the scan.
+fn shows_chains(view: &View) -> bool {
+    match view {
+        View::Table { long, selection } => *long || !is_everything(selection),
+        View::Json { .. } | View::Card { .. } => true,
+        // A catalog is the same whether debuginfo lies at hand or not, unless it is named.
+        View::Catalog(_) | View::Score { .. } => false,
     }
 }
 
