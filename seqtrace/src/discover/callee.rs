@@ -6,7 +6,7 @@ use super::{
     btf::{Btf, Kind},
     catalog::Lockname,
     image::Image,
-    instruction::{ARGUMENTS, RegisterNumber},
+    instruction::{self, RegisterNumber},
     symbols::PADDING_PREFIX,
 };
 
@@ -101,6 +101,33 @@ const LOCK_FUNCTIONS: [LockFunction; 14] = [
     },
 ];
 
+/// Other functions by which writers take a lock and drop it, with whether they take it;
+/// `include/linux/rwsem.h`, `rwlock_api_smp.h`, `spinlock_api_smp.h`, `mutex.h`.
+const WRITER_LOCK_FUNCTIONS: [(&str, bool); 22] = [
+    ("_raw_spin_lock_irq_disable", true),
+    ("_raw_spin_lock_nested", true),
+    ("_raw_spin_unlock_bh", false),
+    ("_raw_spin_unlock_irq", false),
+    ("_raw_spin_unlock_irq_enable", false),
+    ("_raw_write_lock", true),
+    ("_raw_write_lock_bh", true),
+    ("_raw_write_lock_irq", true),
+    ("_raw_write_lock_irqsave", true),
+    ("_raw_write_unlock", false),
+    ("_raw_write_unlock_bh", false),
+    ("_raw_write_unlock_irq", false),
+    ("_raw_write_unlock_irqrestore", false),
+    ("down_write", true),
+    ("down_write_killable", true),
+    ("down_write_nested", true),
+    ("downgrade_write", false),
+    ("mutex_lock_interruptible", true),
+    ("mutex_lock_killable", true),
+    ("rt_write_lock", true),
+    ("rt_write_unlock", false),
+    ("up_write", false),
+];
+
 /// Functions that do not return, from `tools/objtool/noreturns.h`. gcc lays code behind such a
 /// call that is not its continuation.
 const NO_RETURN: [&str; 44] = [
@@ -186,7 +213,9 @@ impl<'a> Callees<'a> {
             btf,
             locks: LOCK_FUNCTIONS
                 .iter()
-                .flat_map(|&lock| entries(lock.name).map(move |address| (address, lock)))
+                .copied()
+                .chain(writer_locks())
+                .flat_map(|lock| entries(lock.name).map(move |address| (address, lock)))
                 .collect(),
             no_return: NO_RETURN.iter().copied().flat_map(entries).collect(),
             tracing: TRACING.iter().copied().flat_map(entries).collect(),
@@ -213,7 +242,8 @@ impl<'a> Callees<'a> {
     pub(super) fn written_bytes(&self, address: u64, register: RegisterNumber) -> Option<u64> {
         let btf = self.btf?;
         let prototype = btf.function(self.image.name_at(address)?)?;
-        let Some(parameter) = btf.parameter_in(prototype, register_index(register)?) else {
+        let Some(parameter) = btf.parameter_in(prototype, instruction::argument_index(register)?)
+        else {
             // A register that holds no parameter is left over.
             return (!btf.is_variadic(prototype)).then_some(0);
         };
@@ -240,9 +270,13 @@ impl<'a> Callees<'a> {
     }
 }
 
-/// Which argument a register holds, from 0.
-fn register_index(register: RegisterNumber) -> Option<usize> {
-    ARGUMENTS.iter().position(|&argument| argument == register)
+fn writer_locks() -> impl Iterator<Item = LockFunction> {
+    let locks = WRITER_LOCK_FUNCTIONS.iter();
+    locks.map(|&(name, takes)| LockFunction {
+        name,
+        takes,
+        waits_for: &[],
+    })
 }
 
 /// Addresses that mean a call of the function: its first, and those of the padding in front of

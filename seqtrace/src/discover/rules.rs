@@ -36,6 +36,8 @@ const COMPARED_BY_WRITERS: &str = "mm_struct.mm_lock_seq";
 pub(super) struct Study {
     pub(super) evidence: Evidence,
     pub(super) identities: FxHashMap<ValueId, Identity>,
+    /// Globals that the function shows to be sequences by how it writes them.
+    pub(super) written: Vec<u64>,
     /// Words that lie where some structure has a seqcount.
     pub(super) likely: FxHashSet<ValueId>,
 }
@@ -156,6 +158,10 @@ impl Study {
 
     /// Globals that this function shows to be sequences.
     pub(super) fn confirms(&self) -> impl Iterator<Item = u64> {
+        self.read_globals().chain(self.written.iter().copied())
+    }
+
+    fn read_globals(&self) -> impl Iterator<Item = u64> {
         self.shown_here()
             .into_iter()
             .filter_map(|word| match self.identities.get(&word) {
@@ -173,7 +179,7 @@ impl Study {
     /// Globals that this function reads as latches are: bit 0 selects the copy to read, and never
     /// the way to go.
     pub(super) fn latches(&self) -> impl Iterator<Item = u64> {
-        self.confirms().filter(|&global| {
+        self.read_globals().filter(|&global| {
             let is_it =
                 |word: &ValueId| self.identities.get(word) == Some(&Identity::Global(global));
             let tests = || {
@@ -188,7 +194,8 @@ impl Study {
     /// Whether the function can have sites by its own merit.
     pub(super) fn is_promising(&self) -> bool {
         let is_seqcount = |identity: &Identity| matches!(identity, Identity::Seqcount(_));
-        self.identities.values().any(is_seqcount) || !self.shown_here().is_empty()
+        let is_written = !self.written.is_empty();
+        is_written || self.identities.values().any(is_seqcount) || !self.shown_here().is_empty()
     }
 
     /// Every word that is a sequence, by this function's or another's evidence.
@@ -205,6 +212,15 @@ impl Study {
             .map(|(&word, _)| word)
             .chain(self.shown_here())
             .collect()
+    }
+
+    /// Sequences that are not named; sorted.
+    pub(super) fn nameless(&self, confirmed: &Confirmed) -> Vec<ValueId> {
+        let is_named = |word: &ValueId| self.identities.get(word).is_some_and(Identity::is_named);
+        let mut words: Vec<ValueId> = self.sequences(confirmed).into_iter().collect();
+        words.retain(|word| !is_named(word));
+        words.sort_unstable();
+        words
     }
 
     fn shown_here(&self) -> FxHashSet<ValueId> {
@@ -354,35 +370,5 @@ impl Study {
             .near(start, 2, |_| true)
             .into_iter()
             .any(reads)
-    }
-}
-
-impl Evidence {
-    /// Blocks that are at most `steps` edges behind `start`, nearest first, `start` itself
-    /// included; from a block that is not `passable` no edge is followed.
-    pub(super) fn near(
-        &self,
-        start: BlockIndex,
-        steps: usize,
-        passable: impl Fn(BlockIndex) -> bool,
-    ) -> Vec<BlockIndex> {
-        let mut found = vec![start];
-        let mut newest = 0;
-        for _ in 0..steps {
-            let before = newest..found.len();
-            newest = found.len();
-            for index in before {
-                let at = found[index];
-                if !passable(at) {
-                    continue;
-                }
-                for edge in &self.block(at).successors {
-                    if !found.contains(&edge.block) {
-                        found.push(edge.block);
-                    }
-                }
-            }
-        }
-        found
     }
 }

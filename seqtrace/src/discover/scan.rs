@@ -21,7 +21,9 @@ use super::{
     instruction::ParityMask,
     label::Labels,
     meter::Meter,
+    naming::{Nameless, Naming},
     rules::{Confirmed, Study},
+    support::{Known, Support},
     survey::{Survey, Surveyor},
     value::{Value, Values},
 };
@@ -72,7 +74,8 @@ fn run(
         .iter()
         .flat_map(|(_, study)| study.confirms())
         .collect();
-    let studies = scan.with_readers_of(&confirmed, studies);
+    let mut studies = scan.with_readers_of(&confirmed, studies);
+    scan.ask_callers(&confirmed, &mut studies);
     let found: Vec<Found<'_, '_>> = studies
         .par_iter()
         .map(|(function, study)| Found {
@@ -189,6 +192,27 @@ impl<'a> Scan<'a> {
         studies
     }
 
+    /// Names the sequences that their functions alone do not.
+    fn ask_callers(&self, confirmed: &Confirmed, studies: &mut [Studied<'a>]) {
+        let nameless: Vec<(usize, Nameless<'a>)> = studies
+            .iter()
+            .enumerate()
+            .map(|(index, (function, study))| (index, (*function, study.nameless(confirmed))))
+            .filter(|(_, (_, words))| !words.is_empty())
+            .collect();
+        let (indices, nameless): (Vec<usize>, Vec<Nameless<'a>>) = nameless.into_iter().unzip();
+        let naming = Naming {
+            image: self.image,
+            btf: self.btf,
+            landmarks: &self.landmarks,
+            functions: self.functions,
+            flow: &self.flow,
+        };
+        for (index, names) in indices.into_iter().zip(naming.names(&nameless)) {
+            studies[index].1.identities.extend(names);
+        }
+    }
+
     fn labels(&self, studies: &[Studied<'a>]) -> Labels<'_> {
         let locks = self.surveys.iter().flat_map(|survey| &survey.locks);
         let all = studies.iter().map(|(_, study)| study);
@@ -220,6 +244,21 @@ impl<'a> Scan<'a> {
                     .or_insert_with(|| typing.identify(address));
             }
         }
+        let known = Known {
+            image: self.image,
+            btf: self.btf,
+            evidence: &evidence,
+            identities: &identities,
+        };
+        let mut written = Vec::new();
+        for (word, support) in known.supported() {
+            match support {
+                Support::Seqcount(seqcount) => {
+                    identities.insert(word, Identity::Seqcount(seqcount));
+                }
+                Support::Global(address) => written.push(address),
+            }
+        }
         let masked = evidence
             .tests
             .iter()
@@ -234,6 +273,7 @@ impl<'a> Scan<'a> {
         Some(Study {
             evidence,
             identities,
+            written,
             likely,
         })
     }
