@@ -36,6 +36,8 @@ pub(super) struct Study {
     pub(super) identities: FxHashMap<ValueId, Identity>,
     /// Globals that the function shows to be sequences by how it writes them.
     pub(super) written: Vec<u64>,
+    /// What the types call the words of open-coded seqcounts.
+    pub(super) members: FxHashMap<ValueId, Name>,
 }
 
 /// A test whose odd branch takes and drops the writer's lock.
@@ -107,12 +109,22 @@ impl Study {
 
     /// Comparisons of a word with its own earlier value.
     pub(super) fn pairs(&self) -> impl Iterator<Item = Check<'_>> {
-        self.evidence.compares.iter().filter_map(|compare| {
+        self.pairs_of(|word| !self.is_refuted(word))
+    }
+
+    /// As `pairs`, of words that the types say are no seqcounts: the protocol without the
+    /// primitives.
+    pub(super) fn open_coded(&self) -> impl Iterator<Item = Check<'_>> {
+        self.pairs_of(|word| self.is_refuted(word))
+    }
+
+    fn pairs_of(&self, wanted: impl Fn(ValueId) -> bool) -> impl Iterator<Item = Check<'_>> {
+        self.evidence.compares.iter().filter_map(move |compare| {
             let words: Vec<ValueId> = compare
                 .pairs
                 .iter()
                 .copied()
-                .filter(|word| !self.is_refuted(*word))
+                .filter(|word| wanted(*word))
                 .collect();
             let is_tested = words.iter().any(|word| self.is_tested(*word));
             let is_pair = is_tested && self.is_loaded_before(compare, &words);
@@ -183,7 +195,10 @@ impl Study {
     pub(super) fn is_promising(&self) -> bool {
         let is_seqcount = |identity: &Identity| matches!(identity, Identity::Seqcount(_));
         let is_written = !self.written.is_empty();
-        is_written || self.identities.values().any(is_seqcount) || !self.shown_here().is_empty()
+        is_written
+            || self.identities.values().any(is_seqcount)
+            || !self.shown_here().is_empty()
+            || self.open_coded().next().is_some()
     }
 
     /// Every word that is a sequence, by this function's or another's evidence.

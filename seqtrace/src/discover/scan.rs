@@ -23,7 +23,7 @@ use super::{
     rules::{Confirmed, Study},
     support::{Known, Support},
     survey::{Survey, Surveyor},
-    value::{Value, Values},
+    value::{Value, ValueId, Values},
 };
 
 /// Finds the sites of an image.
@@ -195,16 +195,25 @@ impl<'a> Scan<'a> {
         Labels::new(self.image, self.btf, locks.copied().collect(), all)
     }
 
-    fn study(&self, function: Function<'a>) -> Option<Study> {
-        let (evidence, values) = Evidence::new(&self.flow, function)?;
-        let mut typing = Typing::new(
+    fn typing<'t>(
+        &'t self,
+        function: Function<'t>,
+        evidence: &'t Evidence,
+        values: &'t Values,
+    ) -> Typing<'t> {
+        Typing::new(
             self.image,
             self.btf,
             &self.landmarks,
             function,
-            &evidence,
-            &values,
-        );
+            evidence,
+            values,
+        )
+    }
+
+    fn study(&self, function: Function<'a>) -> Option<Study> {
+        let (evidence, values) = Evidence::new(&self.flow, function)?;
+        let mut typing = self.typing(function, &evidence, &values);
         let mut identities = FxHashMap::default();
         let tested = evidence.tests.iter().flat_map(|test| &test.words);
         let compared = evidence.compares.iter().flat_map(|compare| &compare.sides);
@@ -234,10 +243,19 @@ impl<'a> Scan<'a> {
                 Support::Global(address) => written.push(address),
             }
         }
-        Some(Study {
+        let mut study = Study {
             evidence,
             identities,
             written,
-        })
+            members: FxHashMap::default(),
+        };
+        let words: Vec<ValueId> = study.open_coded().flat_map(|check| check.words).collect();
+        let mut typing = self.typing(function, &study.evidence, &values);
+        let named = words.into_iter().filter_map(|word| match values.get(word) {
+            Value::Load { address, .. } => Some((word, typing.member(address)?)),
+            _ => None,
+        });
+        study.members = named.collect();
+        Some(study)
     }
 }
