@@ -9,6 +9,8 @@
 //!                                          state, transfer
 //! ```
 
+mod agreement;
+pub mod annotate;
 mod beside;
 pub mod btf;
 mod callee;
@@ -29,12 +31,14 @@ mod instruction;
 mod label;
 pub mod locate;
 mod meter;
-mod optimize;
 pub mod note;
-mod reads;
+mod optimize;
 pub mod percpu;
+mod reads;
 mod rules;
 mod scan;
+pub mod score;
+mod scorer;
 mod sections;
 mod state;
 pub mod store;
