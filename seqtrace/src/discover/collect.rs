@@ -7,13 +7,14 @@ use super::{
     callee::{Callees, LockFunction},
     catalog::StartValue,
     evidence::{
-        Compare, Evidence, FlagsUse, Increment, Load, Lock, LockCall, Operand, Pause, Test, Write,
+        Call, Compare, Evidence, FlagsUse, Increment, Load, Lock, LockCall, Operand, Pause, Test,
+        Write,
     },
     fixpoint,
     function::Function,
     graph::{BlockIndex, EdgeKind, Flow, Graph},
     increment,
-    instruction::{self, RDI},
+    instruction::{self, ARGUMENTS, RDI},
     state::State,
     transfer::Transfer,
     value::{Address, Value, ValueId, Values},
@@ -105,13 +106,16 @@ impl Walk<'_> {
             });
         }
         if let Some(target) = instruction::call_target(instruction) {
-            found.calls.push((instruction.ip(), target));
-        }
-        // The last call of a function is a jump.
-        let target = instruction::call_target(instruction);
-        let target = target.or_else(|| instruction::branch_target(instruction));
-        if let Some(function) = target.and_then(|target| callees.lock(target)) {
-            found.locks.push(self.lock_call(instruction, function));
+            found.calls.push(self.call(instruction, target));
+            if let Some(function) = callees.lock(target) {
+                found.locks.push(self.lock_call(instruction, function));
+            }
+        } else if let Some(target) = self.graph.leaves_to(instruction) {
+            // The last call of a function is a jump.
+            found.calls.push(self.call(instruction, target));
+            if let Some(function) = callees.lock(target) {
+                found.locks.push(self.lock_call(instruction, function));
+            }
         }
         found.stores.extend(self.store(instruction));
         found.writes.extend(self.write(instruction));
@@ -121,6 +125,14 @@ impl Walk<'_> {
         }
         found.tests.extend(self.test(at, instruction));
         found.compares.extend(self.compare(at, instruction));
+    }
+
+    fn call(&self, instruction: &Instruction, callee: u64) -> Call {
+        Call {
+            at: instruction.ip(),
+            callee,
+            arguments: ARGUMENTS.map(|number| self.state.register(number)),
+        }
     }
 
     fn lock_call(&self, instruction: &Instruction, function: LockFunction) -> LockCall {

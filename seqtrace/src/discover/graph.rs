@@ -222,8 +222,12 @@ impl<'a> Flow<'a> {
 
     /// Whether control may go on to the next instruction.
     fn falls_through(&self, instruction: &Instruction) -> bool {
-        // A static branch that is a jump now may be a nop at another time.
-        let is_static = self.static_branches.contains_key(&instruction.ip());
+        // A static branch that is a jump now may be a nop at another time. So may the jump to the
+        // test of a CPU feature, which lies outside of all functions (`_static_cpu_has` in
+        // arch/x86/include/asm/cpufeature.h).
+        let is_static = self.static_branches.contains_key(&instruction.ip())
+            || instruction::branch_target(instruction)
+                .is_some_and(|target| self.image.segment_of(target).is_none());
         match instruction.flow_control() {
             FlowControl::Next
             | FlowControl::IndirectCall
@@ -280,6 +284,15 @@ impl<'a> Flow<'a> {
 }
 
 impl Graph {
+    /// Where a jump goes that leaves the function: it stands for a call in front of a return.
+    pub(super) fn leaves_to(&self, jump: &Instruction) -> Option<u64> {
+        let target = instruction::branch_target(jump)?;
+        let inside = self
+            .blocks
+            .binary_search_by_key(&target, |block| block.start);
+        inside.is_err().then_some(target)
+    }
+
     /// Takes the edges from padding away. The nops by which gcc aligns a block run into it, but
     /// nothing runs into them.
     fn cut_padding(&mut self) {

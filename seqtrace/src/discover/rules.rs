@@ -36,6 +36,8 @@ pub(super) struct Study {
     pub(super) identities: FxHashMap<ValueId, Identity>,
     /// Globals that the function shows to be sequences by how it writes them.
     pub(super) written: Vec<u64>,
+    /// Words that are written as sequences are, of which callers may tell what they are.
+    pub(super) passed: Vec<ValueId>,
     /// What the types call the words of open-coded seqcounts.
     pub(super) members: FxHashMap<ValueId, Name>,
 }
@@ -196,6 +198,7 @@ impl Study {
         let is_seqcount = |identity: &Identity| matches!(identity, Identity::Seqcount(_));
         let is_written = !self.written.is_empty();
         is_written
+            || !self.passed.is_empty()
             || self.identities.values().any(is_seqcount)
             || !self.shown_here().is_empty()
             || self.open_coded().next().is_some()
@@ -215,6 +218,17 @@ impl Study {
             .map(|(&word, _)| word)
             .chain(self.shown_here())
             .collect()
+    }
+
+    /// Sequences that are not named; sorted.
+    pub(super) fn nameless(&self, confirmed: &Confirmed) -> Vec<ValueId> {
+        let is_named = |word: &ValueId| self.identities.get(word).is_some_and(Identity::is_named);
+        let mut words: Vec<ValueId> = self.sequences(confirmed).into_iter().collect();
+        words.extend(&self.passed);
+        words.retain(|word| !is_named(word));
+        words.sort_unstable();
+        words.dedup();
+        words
     }
 
     fn shown_here(&self) -> FxHashSet<ValueId> {

@@ -20,6 +20,7 @@ use super::{
     image::Image,
     label::Labels,
     meter::Meter,
+    naming::{Nameless, Naming},
     rules::{Confirmed, Study},
     support::{Known, Support},
     survey::{Survey, Surveyor},
@@ -72,7 +73,8 @@ fn run(
         .iter()
         .flat_map(|(_, study)| study.confirms())
         .collect();
-    let studies = scan.with_readers_of(&confirmed, studies);
+    let mut studies = scan.with_readers_of(&confirmed, studies);
+    scan.ask_callers(&confirmed, &mut studies);
     let found: Vec<Found<'_, '_>> = studies
         .par_iter()
         .map(|(function, study)| Found {
@@ -189,6 +191,27 @@ impl<'a> Scan<'a> {
         studies
     }
 
+    /// Names the sequences that their functions alone do not.
+    fn ask_callers(&self, confirmed: &Confirmed, studies: &mut [Studied<'a>]) {
+        let nameless: Vec<(usize, Nameless<'a>)> = studies
+            .iter()
+            .enumerate()
+            .map(|(index, (function, study))| (index, (*function, study.nameless(confirmed))))
+            .filter(|(_, (_, words))| !words.is_empty())
+            .collect();
+        let (indices, nameless): (Vec<usize>, Vec<Nameless<'a>>) = nameless.into_iter().unzip();
+        let naming = Naming {
+            image: self.image,
+            btf: self.btf,
+            landmarks: &self.landmarks,
+            functions: self.functions,
+            flow: &self.flow,
+        };
+        for (index, names) in indices.into_iter().zip(naming.names(&nameless)) {
+            studies[index].1.identities.extend(names);
+        }
+    }
+
     fn labels(&self, studies: &[Studied<'a>]) -> Labels<'_> {
         let locks = self.surveys.iter().flat_map(|survey| &survey.locks);
         let all = studies.iter().map(|(_, study)| study);
@@ -233,9 +256,11 @@ impl<'a> Scan<'a> {
             btf: self.btf,
             evidence: &evidence,
             identities: &identities,
+            values: &values,
         };
+        let (passed, supported) = (known.passed(), known.supported());
         let mut written = Vec::new();
-        for (word, support) in known.supported() {
+        for (word, support) in supported {
             match support {
                 Support::Seqcount(seqcount) => {
                     identities.insert(word, Identity::Seqcount(seqcount));
@@ -247,6 +272,7 @@ impl<'a> Scan<'a> {
             evidence,
             identities,
             written,
+            passed,
             members: FxHashMap::default(),
         };
         let words: Vec<ValueId> = study.open_coded().flat_map(|check| check.words).collect();

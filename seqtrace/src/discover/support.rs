@@ -18,7 +18,7 @@ use super::{
     identify::Identity,
     image::Image,
     increment::Step,
-    value::{Address, ValueId, Values},
+    value::{Address, Value, ValueId, Values},
     writes,
 };
 
@@ -55,6 +55,7 @@ pub(super) struct Known<'a> {
     pub(super) btf: Option<&'a Btf>,
     pub(super) evidence: &'a Evidence,
     pub(super) identities: &'a FxHashMap<ValueId, Identity>,
+    pub(super) values: &'a Values,
 }
 
 impl Known<'_> {
@@ -66,6 +67,37 @@ impl Known<'_> {
             .map(|increment| increment.addition.word)
             .filter(|&word| done.insert(word))
             .filter_map(|word| Some((word, self.support(word)?)))
+            .collect()
+    }
+
+    /// Words that are written in sections where some structure has a seqcount, if the pointer to
+    /// it, which callers pass, is to that structure.
+    pub(super) fn passed(&self) -> Vec<ValueId> {
+        let mut done = FxHashSet::default();
+        let words = self.evidence.increments.iter();
+        words
+            .map(|increment| increment.addition.word)
+            .filter(|&word| done.insert(word) && self.is_passed(word))
+            .collect()
+    }
+
+    fn is_passed(&self, word: ValueId) -> bool {
+        let Some(identity @ Identity::Displacement(_)) = self.identities.get(&word) else {
+            return false;
+        };
+        let increments = self.increments(word);
+        let Some(first) = increments.first() else {
+            return false;
+        };
+        let address = first.addition.address;
+        matches!(self.values.get(address.base), Value::Initial(_))
+            && !self.places(identity, address).is_empty()
+            && writes::is_section(self.evidence, &increments)
+    }
+
+    fn increments(&self, word: ValueId) -> Vec<&Increment> {
+        let all = self.evidence.increments.iter();
+        all.filter(|increment| increment.addition.word == word)
             .collect()
     }
 
