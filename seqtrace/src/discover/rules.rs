@@ -231,7 +231,8 @@ impl Study {
         words
     }
 
-    fn shown_here(&self) -> FxHashSet<ValueId> {
+    /// Words that readers in this function show to be sequences.
+    pub(super) fn shown_here(&self) -> FxHashSet<ValueId> {
         let paired = self.pairs().flat_map(|check| check.words);
         let waited = self.waits().flat_map(|wait| wait.test.words.clone());
         paired

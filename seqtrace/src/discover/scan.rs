@@ -208,6 +208,8 @@ impl<'a> Scan<'a> {
             flow: &self.flow,
         };
         for (index, names) in indices.into_iter().zip(naming.names(&nameless)) {
+            // What is known without a name is not to be forgotten.
+            let names = names.into_iter().filter(|(_, name)| name.is_named());
             studies[index].1.identities.extend(names);
         }
     }
