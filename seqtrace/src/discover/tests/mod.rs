@@ -3,6 +3,7 @@
 
 mod card;
 mod fixture;
+mod open_coded;
 mod writes;
 
 use crate::discover::{
