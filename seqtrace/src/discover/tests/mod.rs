@@ -3,6 +3,7 @@
 
 mod calls;
 mod fixture;
+mod writes;
 
 use crate::discover::{
     btf::{Btf, encode::Encoder},
