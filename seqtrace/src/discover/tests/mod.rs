@@ -2,6 +2,7 @@
 //! found, what it is called, and that nothing else is.
 
 mod card;
+mod calls;
 mod fixture;
 mod open_coded;
 mod writes;
