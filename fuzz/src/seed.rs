@@ -17,6 +17,13 @@ const PACKERS: [(&str, &[&str]); 7] = [
     ("lzop", &["-9"]),
 ];
 
+/// Forms of debuginfo.
+const DEBUGINFO: [(&str, &[&str]); 3] = [
+    ("version-5", &[fixture::DWARF]),
+    ("version-4", &[fixture::DWARF, "-gdwarf-4"]),
+    ("compressed", &[fixture::DWARF, "-gz=zlib"]),
+];
+
 /// One input.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Seed {
@@ -68,6 +75,12 @@ pub fn all() -> Result<Vec<Seed>> {
         add("elf", name, file);
         let module = fixture::object(fixture::READERS, &flags)?;
         add("elf", &format!("{name}-module"), module);
+    }
+    for (name, flags) in DEBUGINFO {
+        let flags = [flags, &[fixture::REALTIME]].concat();
+        add("dwarf", name, fixture::vmlinux(fixture::READERS, &flags)?);
+        let module = fixture::object(fixture::READERS, &flags)?;
+        add("dwarf", &format!("{name}-module"), module);
     }
     Ok(seeds)
 }
