@@ -12,6 +12,8 @@ mod relocation;
 mod scope;
 mod section;
 mod source;
+#[cfg(test)]
+mod tests;
 mod unit;
 
 use std::{borrow::Cow, ops::Range};
