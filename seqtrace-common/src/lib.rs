@@ -10,4 +10,5 @@ pub mod event;
 pub mod loss;
 pub mod settings;
 pub mod site;
+pub mod text;
 pub mod wait;

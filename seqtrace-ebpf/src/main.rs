@@ -3,7 +3,8 @@
 //!
 //! One program for each role of a probed address. A program finds the site by the address it was
 //! called from, adds to the counters, and tells of every failure under its name. It never logs: the
-//! reader under observation is waiting.
+//! reader under observation is waiting. One more program, which is never attached, copies kernel
+//! text out for discovery.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(target_arch = "bpf")]
@@ -20,6 +21,8 @@ mod site;
 mod spin;
 #[cfg(target_arch = "bpf")]
 mod task;
+#[cfg(target_arch = "bpf")]
+mod text;
 
 #[cfg(target_arch = "bpf")]
 mod programs {
@@ -30,9 +33,12 @@ mod programs {
 
     use core::panic::PanicInfo;
 
-    use aya_ebpf::{macros::kprobe, programs::ProbeContext};
+    use aya_ebpf::{
+        macros::{kprobe, raw_tracepoint},
+        programs::{ProbeContext, RawTracePointContext},
+    };
 
-    use crate::{block, retry, spin};
+    use crate::{block, retry, spin, text};
 
     /// A reader calls the writer's lock.
     #[kprobe]
@@ -60,6 +66,12 @@ mod programs {
     fn retry(ctx: ProbeContext) -> u32 {
         retry::retry(&ctx);
         0
+    }
+
+    /// User space asks for a stretch of kernel memory.
+    #[raw_tracepoint]
+    fn read_text(ctx: RawTracePointContext) -> i32 {
+        text::copy(ctx.arg(0)) as i32
     }
 
     #[panic_handler]

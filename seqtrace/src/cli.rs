@@ -144,12 +144,26 @@ pub struct DiscoverArguments {
     /// Look at vmlinux only, not at loaded modules
     #[arg(long)]
     pub no_modules: bool,
+    /// What to read the kernel's text from
+    #[arg(long, value_enum, value_name = "SOURCE", default_value_t = TextSource::Auto)]
+    pub text: TextSource,
     /// Scan the kernel anew and do not keep the result
     #[arg(long)]
     pub no_cache: bool,
     /// How much to tell.
     #[command(flatten)]
     pub verbosity: VerbosityArguments,
+}
+
+/// What the text of the running kernel is read from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum TextSource {
+    /// `/proc/kcore`, or else a BPF program
+    Auto,
+    /// `/proc/kcore`
+    Kcore,
+    /// A BPF program that copies it out
+    Bpf,
 }
 
 /// How much to tell on stderr.

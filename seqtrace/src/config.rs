@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 
 use crate::cli::{
     Cli, Command, DiscoverArguments, DoctorArguments, FlameArguments, FlameFormat, SitesArguments,
-    StatArguments, TopArguments, TraceArguments, VerbosityArguments,
+    StatArguments, TextSource, TopArguments, TraceArguments, VerbosityArguments,
 };
 
 /// What to do, checked.
@@ -86,6 +86,8 @@ pub struct Sources {
     pub modules: bool,
     /// Use and fill the cache.
     pub cache: bool,
+    /// What the kernel's text is read from.
+    pub text: TextSource,
 }
 
 /// The whole request.
@@ -227,12 +229,14 @@ fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityAr
 fn sources(arguments: &DiscoverArguments) -> (Sources, VerbosityArguments) {
     let DiscoverArguments {
         no_modules,
+        text,
         no_cache,
         verbosity,
     } = *arguments;
     let sources = Sources {
         modules: !no_modules,
         cache: !no_cache,
+        text,
     };
     (sources, verbosity)
 }

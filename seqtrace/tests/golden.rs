@@ -252,6 +252,7 @@ fn catalog() -> Catalog {
         text_bytes: 20_971_520,
         sites,
         instances: Vec::new(),
+        disagreements: Vec::new(),
     };
     Catalog {
         images: vec![

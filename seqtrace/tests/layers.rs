@@ -46,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const OWNED: &[(&str, &[&str])] = &[
     ("clap", &["cli", "config", "main"]),
     ("iced_x86", &["discover"]),
+    ("gimli", &["discover"]),
     ("object", &["discover", "kernel", "attach"]),
     ("aya", &["kernel", "attach", "collect"]),
     ("nix", &["kernel", "attach", "collect", "command"]),

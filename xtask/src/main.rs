@@ -1,12 +1,15 @@
 //! Developer tasks: `cargo xtask help` lists them.
 
+mod bench;
 mod cache;
 mod debian;
 mod demo;
+mod fuzz;
 mod lint;
 mod live;
 mod object;
 mod progress;
+mod score;
 mod static_build;
 mod tally;
 mod test;
@@ -34,6 +37,9 @@ enum Task {
     /// Format, lints, spelling, licences
     Lint,
     Vm(vm::Args),
+    Score(score::Args),
+    Fuzz(fuzz::Args),
+    Bench(bench::Args),
     /// Builds the eBPF object into seqtrace/prebuilt
     BuildEbpf(object::Options),
     /// Installs the linker of the eBPF object into the tool cache
@@ -47,6 +53,9 @@ fn main() -> ExitCode {
         Task::Test(args) => test::test(&args),
         Task::Lint => lint::lint().map(|tally| ExitCode::from(u8::from(tally.failed > 0))),
         Task::Vm(args) => vm::run(args),
+        Task::Score(args) => score::score(&args),
+        Task::Fuzz(args) => fuzz::fuzz(&args),
+        Task::Bench(args) => bench::bench(&args),
         Task::BuildEbpf(options) => object::build_ebpf(options).map(|()| ExitCode::SUCCESS),
         Task::InstallBpfLinker => object::install_bpf_linker().map(|()| ExitCode::SUCCESS),
     };

@@ -151,6 +151,7 @@ fn coverage(check: &mut Check, coverage: &Coverage) {
         refused,
         skips,
         refusals,
+        notes: _,
         kinds,
     } = coverage;
     let mut equal = |identity, left, right| check.equal(identity, "coverage", left, right);

@@ -187,6 +187,10 @@ pub struct Coverage {
     pub refusals: BTreeMap<String, u64>,
     /// Sites by kind: all, probed.
     pub kinds: BTreeMap<String, (u64, u64)>,
+    /// Before attaching: where the text came from, and what is not known or stands in the way of
+    /// attaching; a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What the stages cost.

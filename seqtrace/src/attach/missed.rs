@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result};
-use aya::Ebpf;
+use aya::{Ebpf, programs::Program};
 
 use crate::kernel::program;
 
@@ -17,6 +17,8 @@ impl Missed {
     pub(super) fn new(ebpf: &Ebpf) -> Result<Self> {
         let programs = ebpf
             .programs()
+            // The one that reads text is not loaded.
+            .filter(|(_, program)| matches!(program, Program::KProbe(_)))
             .map(|(name, program)| {
                 let file = program
                     .fd()

@@ -1,19 +1,10 @@
 //! Loads the eBPF object: sizes its maps, gives it its settings, fills its site table.
 
-use anyhow::{Context as _, Error, Result, anyhow};
-use aya::{
-    Ebpf, EbpfLoader, include_bytes_aligned,
-    maps::HashMap,
-    programs::{KProbe, ProgramError},
-};
-use log::debug;
+use anyhow::{Context as _, Result};
+use aya::{Ebpf, EbpfLoader, maps::HashMap, programs::Program};
 use seqtrace_common::{settings::Settings, site::SiteEntry};
 
-/// Built by `cargo xtask build-ebpf` from the `seqtrace-ebpf` crate.
-static OBJECT: &[u8] = include_bytes_aligned!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/prebuilt/seqtrace.bpf.o"
-));
+use crate::kernel::object::{OBJECT, refused};
 
 /// What the kernel side is to do besides counting.
 #[derive(Clone, Copy, Debug, Default)]
@@ -123,26 +114,12 @@ pub(super) fn load(
             .context("failed to fill the site table")?;
     }
     for (name, program) in ebpf.programs_mut() {
-        let program: &mut KProbe = program.try_into()?;
-        program.load().map_err(|error| refused(name, error))?;
+        // The one that reads text is for discovery.
+        if let Program::KProbe(program) = program {
+            program.load().map_err(|error| refused(name, error))?;
+        }
     }
     Ok(ebpf)
-}
-
-/// The verifier's log has hundreds of lines: it goes to the log, the error keeps to one line.
-fn refused(name: &str, error: ProgramError) -> Error {
-    let ProgramError::LoadError {
-        io_error,
-        verifier_log,
-    } = error
-    else {
-        return Error::new(error).context(format!("failed to load the program `{name}`"));
-    };
-    debug!("{verifier_log}");
-    anyhow!(
-        "failed to load the program `{name}`: {io_error}; run with `-vv` and report what the \
-         kernel's verifier says"
-    )
 }
 
 fn settings(layout: &TaskLayout, options: &AttachOptions) -> Settings {

@@ -13,6 +13,7 @@ use crate::kernel::feature::{self, Answer, Check};
 /// When something is missing without which nothing can be traced, after everything is printed.
 pub fn doctor() -> Result<()> {
     let mut checks = feature::discover_checks();
+    checks.extend(feature::text_checks());
     checks.extend(feature::trace_checks());
     checks.extend(feature::other_checks());
     let mut out = io::stdout().lock();

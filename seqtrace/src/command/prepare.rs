@@ -9,6 +9,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use crate::{
     aggregate::snapshot::Costs,
     attach::TaskLayout,
+    cli::TextSource,
     command::progress::Progress,
     config::Sources,
     discover::{
@@ -21,6 +22,7 @@ use crate::{
         feature::{self, Check},
         hazards,
         running::{Running, VMLINUX},
+        text::Choice,
     },
     plan::{OwnerOffsets, Plan, plan},
 };
@@ -34,6 +36,8 @@ pub struct Prepared {
     pub catalog: Catalog,
     /// What to do with them.
     pub plan: Plan,
+    /// Why it is not known where this kernel forbids probes; `None`: it is.
+    pub unknown_hazards: Option<String>,
     /// What discovery cost.
     pub costs: Costs,
 }
@@ -58,8 +62,9 @@ pub fn require(checks: &[Check]) -> Result<()> {
 pub fn prepare(sources: &Sources, progress: bool) -> Result<Prepared> {
     require(&feature::discover_checks())?;
     let since = Instant::now();
-    let running = Running::read(sources.modules)?;
-    let hazards = hazards::read(running.init_text())?;
+    let running = Running::read(sources.modules, choice(sources.text))?;
+    info!("the kernel's text is read from {}", running.text_source());
+    let hazards = hazards::read(running.init_text());
     let (catalog, cached) = catalog(&running, sources, progress)?;
     let mut bases = BTreeMap::new();
     for image in &catalog.images {
@@ -77,8 +82,17 @@ pub fn prepare(sources: &Sources, progress: bool) -> Result<Prepared> {
         running,
         catalog,
         plan,
+        unknown_hazards: hazards.unknown,
         costs,
     })
+}
+
+fn choice(text: TextSource) -> Choice {
+    match text {
+        TextSource::Auto => Choice::Auto,
+        TextSource::Kcore => Choice::Kcore,
+        TextSource::Bpf => Choice::Bpf,
+    }
 }
 
 /// The catalog of all images, and whether all of it came from the cache.

@@ -18,6 +18,10 @@ use crate::{
     config::Sources,
     discover::{self, btf::Btf, elf, store, unpack},
     export::sites::Sites,
+    kernel::{
+        feature::{self, Check},
+        running::Running,
+    },
 };
 
 /// Prints the plan, or one JSON document.
@@ -30,9 +34,11 @@ pub fn sites(json: bool, sources: &Sources, progress: bool) -> Result<()> {
         running,
         catalog,
         plan,
+        unknown_hazards,
         costs,
     } = prepare::prepare(sources, progress)?;
-    let coverage = coverage::cover(&plan, &[]);
+    let mut coverage = coverage::cover(&plan, &[]);
+    coverage.notes = notes(&running, unknown_hazards);
     let sites = Sites::new(&running.release, &catalog, &plan, coverage, costs);
     let mut out = io::stdout().lock();
     if json {
@@ -47,6 +53,18 @@ pub fn sites(json: bool, sources: &Sources, progress: bool) -> Result<()> {
     }
     out.flush()?;
     Ok(())
+}
+
+/// What the plan rests on.
+fn notes(running: &Running, unknown_hazards: Option<String>) -> Vec<String> {
+    let mut notes = vec![format!("kernel text: {}", running.text_source())];
+    let unknown =
+        unknown_hazards.map(|why| format!("where this kernel forbids probes is not known: {why}"));
+    notes.extend(unknown);
+    let missing = feature::trace_checks();
+    let missing = missing.iter().find_map(Check::failure);
+    notes.extend(missing.map(|why| format!("nothing can be attached: {why}")));
+    notes
 }
 
 /// Prints the catalog of a file.

@@ -126,6 +126,7 @@ fn aggregate(prepared: &Prepared, session: &Session, trace: &Trace) -> Aggregate
         running,
         catalog: _,
         plan,
+        unknown_hazards: _,
         costs,
     } = prepared;
     let mut costs = costs.clone();

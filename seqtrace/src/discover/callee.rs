@@ -152,6 +152,14 @@ const TRACING: [&str; 4] = [
     "ftrace_regs_caller",
 ];
 
+/// Names of the thunks through which indirect jumps go, without their register
+/// (`CONFIG_RETPOLINE`; `arch/x86/lib/retpoline.S`).
+const THUNKS: [&str; 2] = ["__x86_indirect_thunk_", "__x86_indirect_jump_thunk_"];
+const THUNK_REGISTERS: [&str; 15] = [
+    "rax", "rcx", "rdx", "rbx", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+    "r15",
+];
+
 /// What is known about the functions an image calls.
 #[derive(Debug)]
 pub(super) struct Callees<'a> {
@@ -159,6 +167,8 @@ pub(super) struct Callees<'a> {
     locks: FxHashMap<u64, LockFunction>,
     no_return: FxHashSet<u64>,
     tracing: FxHashSet<u64>,
+    /// Thunks of indirect jumps.
+    thunks: FxHashSet<u64>,
 }
 
 impl<'a> Callees<'a> {
@@ -172,7 +182,17 @@ impl<'a> Callees<'a> {
                 .collect(),
             no_return: NO_RETURN.iter().copied().flat_map(entries).collect(),
             tracing: TRACING.iter().copied().flat_map(entries).collect(),
+            thunks: THUNKS
+                .iter()
+                .flat_map(|prefix| THUNK_REGISTERS.map(|register| format!("{prefix}{register}")))
+                .filter_map(|name| image.resolve(&name))
+                .collect(),
         }
+    }
+
+    /// Whether a jump to the address is an indirect one.
+    pub(super) fn jumps_anywhere(&self, address: u64) -> bool {
+        self.thunks.contains(&address)
     }
 
     /// The lock function at the address.

@@ -28,6 +28,36 @@ pub struct ImageCatalog {
     /// Inlined instances of primitives in the order of their addresses; what they execute with
     /// every read or write.
     pub instances: Vec<Instance>,
+    /// Where debuginfo and the scan say different things, by address; empty unless debuginfo was
+    /// found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disagreements: Vec<Disagreement>,
+}
+
+/// An instance that only one of debuginfo and the scan has.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Disagreement {
+    /// Function the address lies in, as kallsyms names it.
+    pub function: String,
+    /// Distance from the function's symbol, bytes.
+    pub offset: u64,
+    /// Distance from the image's base, bytes.
+    pub image_offset: u64,
+    /// Which of the two has it.
+    pub only: Only,
+    /// The calls that were inlined there, as [`Site::chain`]; empty where only the scan has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<Frame>,
+}
+
+/// Which of two has an instance that the other has not.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Only {
+    /// Debuginfo: a primitive was inlined there, and the scan did not find it.
+    Debuginfo,
+    /// The scan, in no primitive that debuginfo knows of.
+    Scan,
 }
 
 /// One address that is executed only while a reader waits or retries.
@@ -295,6 +325,26 @@ impl Half {
             Self::Begin { .. } => "begin",
             Self::Check(_) => "check",
             Self::Write(_) => "write",
+        }
+    }
+}
+
+impl Half {
+    /// The same with every address that it holds changed, run-time addresses to image offsets.
+    pub(super) fn map_addresses(self, offset_of: impl Fn(u64) -> u64) -> Self {
+        let all = |addresses: Vec<u64>| addresses.into_iter().map(&offset_of).collect();
+        match self {
+            Self::Begin { odd, reloads } => Self::Begin {
+                odd,
+                reloads: all(reloads),
+            },
+            Self::Check(check) => Self::Check(Check {
+                compare: offset_of(check.compare),
+                decides: offset_of(check.decides),
+                begins: all(check.begins),
+                ..check
+            }),
+            Self::Write(write) => Self::Write(write),
         }
     }
 }

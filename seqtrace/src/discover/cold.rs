@@ -4,10 +4,13 @@
 //! along which a reader goes that found the sequence odd, or changed. Blocks that only indirect
 //! jumps reach count as reached.
 
+use rustc_hash::FxHashSet;
+
 use super::{
     catalog::Role,
     evidence::{Evidence, Lock, LockCall},
     graph::BlockIndex,
+    label::Reader,
     rules::{Check, Confirmed, Edges, Spin, Study, Wait},
     value::{Address, ValueId},
 };
@@ -34,54 +37,105 @@ pub(super) struct ColdAddress {
     pub(super) takes_own_lock: bool,
 }
 
-/// All cold addresses of a function.
-pub(super) fn addresses(study: &Study, confirmed: &Confirmed) -> Vec<ColdAddress> {
-    let sequences = study.sequences(confirmed);
-    let waits: Vec<Wait<'_>> = study
-        .waits()
-        .filter(|wait| wait.test.words.iter().any(|word| sequences.contains(word)))
-        .collect();
-    let spins = study.spins(&sequences);
-    let mut checks = study.checks(&sequences);
-    let tests = waits
-        .iter()
-        .map(|wait| wait.test)
-        .chain(spins.iter().map(|spin| spin.test));
-    let odd: Edges = tests
-        .filter_map(|test| Some((test.block, test.odd?)))
-        .collect();
-    let calm = reached(&study.evidence, &odd);
-    // Who waits for an odd sequence to change reads no section (`xt_replace_table`).
-    let even = reached(&study.evidence, &study.odd_edges(&sequences));
-    checks.retain(|check| even[check.compare.block as usize]);
-    let retry: Edges = checks
-        .iter()
-        .filter_map(|check| Some((check.compare.block, check.compare.unequal?)))
-        .collect();
-    let settled = reached(&study.evidence, &retry);
-
-    let known = |words: &[ValueId]| -> Vec<ValueId> {
-        words
-            .iter()
-            .copied()
-            .filter(|word| sequences.contains(word))
-            .collect()
-    };
-    let mut found = Vec::new();
-    for wait in waits.iter().filter(|wait| !calm[wait.locks.block as usize]) {
-        found.push(block(study, wait, known(&wait.test.words)));
-    }
-    for spin in spins.iter().filter(|spin| !calm[spin.pause.block as usize]) {
-        found.push(pause(spin, known(&spin.test.words)));
-    }
-    for check in &checks {
-        if let Some(unequal) = check.compare.unequal
-            && !settled[unequal as usize]
-        {
-            found.push(retried(study, check, unequal));
+impl ColdAddress {
+    /// The reader that comes here.
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader {
+            words: &self.words,
+            takes_own_lock: self.takes_own_lock,
+            spins: self.role == Role::Spin,
         }
     }
-    found
+}
+
+/// What the rules find in one function, and which of its blocks only waiting and retrying readers
+/// reach.
+#[derive(Debug)]
+pub(super) struct Findings<'a> {
+    pub(super) study: &'a Study,
+    /// The words that are sequences.
+    pub(super) sequences: FxHashSet<ValueId>,
+    pub(super) waits: Vec<Wait<'a>>,
+    pub(super) spins: Vec<Spin<'a>>,
+    pub(super) checks: Vec<Check<'a>>,
+    /// Blocks that are reached without waiting.
+    calm: Vec<bool>,
+    /// Blocks that are reached without a failed check.
+    settled: Vec<bool>,
+}
+
+impl<'a> Findings<'a> {
+    pub(super) fn new(study: &'a Study, confirmed: &Confirmed) -> Self {
+        let sequences = study.sequences(confirmed);
+        let waits: Vec<Wait<'_>> = study
+            .waits()
+            .filter(|wait| wait.test.words.iter().any(|word| sequences.contains(word)))
+            .collect();
+        let spins = study.spins(&sequences);
+        let mut checks = study.checks(&sequences);
+        let tests = waits
+            .iter()
+            .map(|wait| wait.test)
+            .chain(spins.iter().map(|spin| spin.test));
+        let odd: Edges = tests
+            .filter_map(|test| Some((test.block, test.odd?)))
+            .collect();
+        let calm = reached(&study.evidence, &odd);
+        // Who waits for an odd sequence to change reads no section (`xt_replace_table`).
+        let even = reached(&study.evidence, &study.odd_edges(&sequences));
+        checks.retain(|check| even[check.compare.block as usize]);
+        let retry: Edges = checks
+            .iter()
+            .filter_map(|check| Some((check.compare.block, check.compare.unequal()?)))
+            .collect();
+        let settled = reached(&study.evidence, &retry);
+        Self {
+            study,
+            sequences,
+            waits,
+            spins,
+            checks,
+            calm,
+            settled,
+        }
+    }
+
+    /// All cold addresses of the function.
+    pub(super) fn addresses(&self) -> Vec<ColdAddress> {
+        let waits = self.waits.iter().filter_map(|wait| self.blocks(wait));
+        let spins = self.spins.iter().filter_map(|spin| self.pauses(spin));
+        let checks = self.checks.iter().filter_map(|check| self.retries(check));
+        waits.chain(spins).chain(checks).collect()
+    }
+
+    /// The call by which a waiting reader blocks, if it is cold.
+    pub(super) fn blocks(&self, wait: &Wait<'_>) -> Option<ColdAddress> {
+        let is_cold = !self.calm[wait.locks.block as usize];
+        is_cold.then(|| block(self.study, wait, self.known(&wait.test.words)))
+    }
+
+    /// The pause of a spinning reader, if it is cold.
+    pub(super) fn pauses(&self, spin: &Spin<'_>) -> Option<ColdAddress> {
+        let is_cold = !self.calm[spin.pause.block as usize];
+        is_cold.then(|| pause(spin, self.known(&spin.test.words)))
+    }
+
+    /// Where a failed check goes, if nothing else goes there.
+    pub(super) fn retries(&self, check: &Check<'_>) -> Option<ColdAddress> {
+        let unequal = check.compare.unequal()?;
+        let is_cold = !self.settled[unequal as usize];
+        is_cold.then(|| retried(self.study, check, unequal))
+    }
+
+    /// Whether a block is also reached without waiting.
+    pub(super) fn is_calm(&self, block: BlockIndex) -> bool {
+        self.calm[block as usize]
+    }
+
+    fn known(&self, words: &[ValueId]) -> Vec<ValueId> {
+        let words = words.iter().copied();
+        words.filter(|word| self.sequences.contains(word)).collect()
+    }
 }
 
 /// The blocks that the entry reaches without the edges.

@@ -1,13 +1,18 @@
 //! Collects the evidence of one function: its instructions with the values they work on.
 
 use iced_x86::{Instruction, MemorySize, Mnemonic, RflagsBits};
+use rustc_hash::FxHashSet;
 
 use super::{
     callee::{Callees, LockFunction},
-    evidence::{Compare, Evidence, Load, Lock, LockCall, Pause, Test, Write},
+    catalog::StartValue,
+    evidence::{
+        Compare, Evidence, FlagsUse, Increment, Load, Lock, LockCall, Operand, Pause, Test, Write,
+    },
     fixpoint,
     function::Function,
     graph::{BlockIndex, EdgeKind, Flow, Graph},
+    increment,
     instruction::{self, RDI},
     state::State,
     transfer::Transfer,
@@ -19,13 +24,35 @@ impl Evidence {
     pub(super) fn new(flow: &Flow<'_>, function: Function<'_>) -> Option<(Self, Values)> {
         let graph = flow.graph(function)?;
         let mut values = Values::new();
+        let found = Self::of(flow, function, graph, &mut values);
+        Some((found, values))
+    }
+
+    /// Analyses a function once more with each load of one of these words as a value of its own,
+    /// which is the word in all that is found.
+    ///
+    /// The words are numbers of the first analysis; the second one begins by repeating it.
+    pub(super) fn apart(
+        flow: &Flow<'_>,
+        function: Function<'_>,
+        words: FxHashSet<ValueId>,
+    ) -> Option<(Self, Values)> {
+        let (_, mut values) = Self::new(flow, function)?;
+        values.tell_apart(words);
+        let graph = flow.graph(function)?;
+        let found = Self::of(flow, function, graph, &mut values);
+        Some((found, values))
+    }
+
+    fn of(flow: &Flow<'_>, function: Function<'_>, graph: Graph, values: &mut Values) -> Self {
         let mut transfer = Transfer::new(flow.callees, function.start);
-        let heads = fixpoint::heads(&graph, &mut transfer, &mut values);
+        let heads = fixpoint::heads(&graph, &mut transfer, values);
         let mut found = Self {
             entry: graph.entry,
             blocks: Vec::new(),
             loads: Vec::new(),
             writes: Vec::new(),
+            increments: Vec::new(),
             tests: Vec::new(),
             compares: Vec::new(),
             locks: Vec::new(),
@@ -40,7 +67,7 @@ impl Evidence {
                 graph: &graph,
                 block,
                 state,
-                values: &mut values,
+                values,
             };
             for at in graph.blocks[index].instructions.clone() {
                 let instruction = &graph.instructions[at];
@@ -49,7 +76,7 @@ impl Evidence {
             }
         }
         found.blocks = graph.blocks;
-        Some((found, values))
+        found
     }
 }
 
@@ -85,6 +112,7 @@ impl Walk<'_> {
         }
         found.stores.extend(self.store(instruction));
         found.writes.extend(self.write(instruction));
+        found.increments.extend(self.increment(instruction));
         if let Some(load) = self.load(instruction) {
             found.loads.push(load);
         }
@@ -117,10 +145,26 @@ impl Walk<'_> {
 
     fn write(&mut self, instruction: &Instruction) -> Option<Write> {
         let address = self.written(instruction, 4)?;
+        let moves = instruction.mnemonic() == Mnemonic::Mov;
+        let source = instruction::register_operand(instruction, 1).filter(|_| moves);
+        let value = source.map(|source| {
+            let value = self.values.untruncated(self.state.register(source));
+            self.values.address(value)
+        });
         Some(Write {
             at: instruction.ip(),
             block: self.block,
             address,
+            value,
+        })
+    }
+
+    fn increment(&mut self, instruction: &Instruction) -> Option<Increment> {
+        let addition = increment::addition(instruction, &self.state, self.values)?;
+        Some(Increment {
+            at: instruction.ip(),
+            block: self.block,
+            addition,
         })
     }
 
@@ -188,15 +232,14 @@ impl Walk<'_> {
             return None;
         }
         let is_direct = words.contains(&tested);
-        let odd = match self.flags_use(at) {
-            Some(FlagsUse::Branch { nonzero }) => nonzero,
-            Some(FlagsUse::Value) | None => None,
-        };
+        let odd = self.flags_use(at).and_then(|flags| flags.nonzero);
         Some(Test {
+            at: instruction.ip(),
             block: self.block,
             words,
             is_direct,
             mask,
+            keeps_result: instruction.mnemonic() == Mnemonic::And,
             odd,
             register,
         })
@@ -206,38 +249,43 @@ impl Walk<'_> {
         if instruction.mnemonic() != Mnemonic::Cmp || instruction::width_bytes(instruction) != 4 {
             return None;
         }
-        let flags_use = self.flags_use(at)?;
-        let (left, right) = (self.side(instruction, 0)?, self.side(instruction, 1)?);
-        let (left_words, right_words) = (self.values.words(left), self.values.words(right));
-        let is_word = |id: &ValueId| matches!(self.values.get(*id), Value::Load { bytes: 4, .. });
-        let sides: Vec<ValueId> = [left, right].into_iter().filter(is_word).collect();
+        let use_of_flags = self.flags_use(at)?;
+        let operands = [self.operand(instruction, 0)?, self.operand(instruction, 1)?];
+        let [left, right] = &operands;
+        let sides: Vec<ValueId> = operands
+            .iter()
+            .map(|operand| operand.value)
+            .filter(|&id| self.values.is_word(id))
+            .collect();
         if sides.is_empty() {
             return None;
         }
-        let common = left_words
-            .into_iter()
-            .filter(|word| right_words.contains(word));
-        let pairs = common.filter(|word| sides.contains(word)).collect();
-        let unequal = match flags_use {
-            FlagsUse::Branch { nonzero } => nonzero,
-            FlagsUse::Value => None,
-        };
+        let common = left.words.iter().filter(|word| right.words.contains(word));
+        let pairs = common.filter(|word| sides.contains(word)).copied();
         Some(Compare {
             at: instruction.ip(),
             block: self.block,
-            pairs,
+            pairs: pairs.collect(),
+            operands,
             sides,
-            unequal,
+            use_of_flags,
         })
     }
 
-    /// The value of one side of a comparison, if it is no constant.
-    fn side(&mut self, instruction: &Instruction, index: u32) -> Option<ValueId> {
-        if instruction::is_memory_operand(instruction, index) {
-            return Some(self.memory_word(instruction)?.0);
-        }
-        let number = instruction::register_operand(instruction, index)?;
-        Some(self.state.register(number))
+    /// One side of a comparison, if it is no constant.
+    fn operand(&mut self, instruction: &Instruction, index: u32) -> Option<Operand> {
+        let (value, place) = if instruction::is_memory_operand(instruction, index) {
+            (self.memory_word(instruction)?.0, memory_place(instruction))
+        } else {
+            let number = instruction::register_operand(instruction, index)?;
+            (self.state.register(number), StartValue::Register(number))
+        };
+        let words = self.values.words(value);
+        Some(Operand {
+            value,
+            words,
+            place,
+        })
     }
 
     /// What depends on the zero flag that an instruction of this block sets; `None` when nothing
@@ -249,21 +297,18 @@ impl Walk<'_> {
             edge.map(|edge| edge.block)
         };
         for instruction in &self.graph.instructions[at + 1..block.instructions.end] {
-            match instruction.mnemonic() {
-                Mnemonic::Jne => {
-                    return Some(FlagsUse::Branch {
-                        nonzero: target(EdgeKind::Taken),
-                    });
-                }
-                Mnemonic::Je => {
-                    return Some(FlagsUse::Branch {
-                        nonzero: target(EdgeKind::Next),
-                    });
-                }
-                Mnemonic::Sete | Mnemonic::Setne | Mnemonic::Cmove | Mnemonic::Cmovne => {
-                    return Some(FlagsUse::Value);
-                }
-                _ => {}
+            let mnemonic = instruction.mnemonic();
+            if instruction::asks_for_equality(instruction) {
+                let nonzero = match mnemonic {
+                    Mnemonic::Jne => target(EdgeKind::Taken),
+                    Mnemonic::Je => target(EdgeKind::Next),
+                    _ => None,
+                };
+                return Some(FlagsUse {
+                    at: instruction.ip(),
+                    mnemonic,
+                    nonzero,
+                });
             }
             let flags = instruction.rflags_read() | instruction.rflags_modified();
             if flags & RflagsBits::ZF != 0 {
@@ -274,11 +319,14 @@ impl Walk<'_> {
     }
 }
 
-/// What is done with the zero flag.
-#[derive(Clone, Copy, Debug)]
-enum FlagsUse {
-    /// A branch, which goes to this block if the flag is clear.
-    Branch { nonzero: Option<BlockIndex> },
-    /// It becomes a value.
-    Value,
+/// The place of an instruction's memory operand.
+fn memory_place(instruction: &Instruction) -> StartValue {
+    let is_indexed = instruction::number(instruction.memory_index()).is_some();
+    match instruction::number(instruction.memory_base()) {
+        Some(base) if !is_indexed => StartValue::Memory {
+            base,
+            displacement: instruction.memory_displacement64() as i64,
+        },
+        Some(_) | None => StartValue::Unknown,
+    }
 }

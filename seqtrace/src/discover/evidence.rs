@@ -1,8 +1,12 @@
 //! What one function does with 32-bit words: the facts the rules judge.
 
+use iced_x86::Mnemonic;
+
 use super::{
     callee::LockFunction,
+    catalog::StartValue,
     graph::{Block, BlockIndex},
+    increment::Addition,
     instruction::{ParityMask, RegisterNumber},
     value::{Address, ValueId},
 };
@@ -19,12 +23,15 @@ pub(super) struct Load {
 /// Bit 0 of a word is tested or masked.
 #[derive(Clone, Debug)]
 pub(super) struct Test {
+    pub(super) at: u64,
     pub(super) block: BlockIndex,
     /// The words it may be.
     pub(super) words: Vec<ValueId>,
     /// Whether it is one of them for sure, as it was loaded.
     pub(super) is_direct: bool,
     pub(super) mask: ParityMask,
+    /// Whether the masked value is kept.
+    pub(super) keeps_result: bool,
     /// Where control goes when the bit is set, if a branch depends on it.
     pub(super) odd: Option<BlockIndex>,
     /// The register that is tested, and its value.
@@ -36,12 +43,47 @@ pub(super) struct Test {
 pub(super) struct Compare {
     pub(super) at: u64,
     pub(super) block: BlockIndex,
+    pub(super) operands: [Operand; 2],
     /// Words that one side is and the other may be: a word compared with itself.
     pub(super) pairs: Vec<ValueId>,
     /// Words that a side is.
     pub(super) sides: Vec<ValueId>,
-    /// Where control goes when they differ, if a branch depends on it.
-    pub(super) unequal: Option<BlockIndex>,
+    pub(super) use_of_flags: FlagsUse,
+}
+
+/// One side of a comparison.
+#[derive(Clone, Debug)]
+pub(super) struct Operand {
+    pub(super) value: ValueId,
+    /// The words it may be.
+    pub(super) words: Vec<ValueId>,
+    /// Where it is.
+    pub(super) place: StartValue,
+}
+
+/// What is done with the zero flag.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FlagsUse {
+    /// Address of the instruction that depends on it.
+    pub(super) at: u64,
+    /// That instruction.
+    pub(super) mnemonic: Mnemonic,
+    /// Where control goes with the flag clear; `None` when it becomes a value.
+    pub(super) nonzero: Option<BlockIndex>,
+}
+
+impl FlagsUse {
+    /// Whether no branch depends on the flag.
+    pub(super) fn is_value(&self) -> bool {
+        !matches!(self.mnemonic, Mnemonic::Je | Mnemonic::Jne)
+    }
+}
+
+impl Compare {
+    /// Where control goes when the sides differ, if a branch depends on it.
+    pub(super) fn unequal(&self) -> Option<BlockIndex> {
+        self.use_of_flags.nonzero
+    }
 }
 
 /// A 32-bit word of memory is written, or added to.
@@ -50,6 +92,16 @@ pub(super) struct Write {
     pub(super) at: u64,
     pub(super) block: BlockIndex,
     pub(super) address: Address,
+    /// What is written, as a distance from another value; `None` where it is not followed.
+    pub(super) value: Option<Address>,
+}
+
+/// A 32-bit word of memory is added to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Increment {
+    pub(super) at: u64,
+    pub(super) block: BlockIndex,
+    pub(super) addition: Addition,
 }
 
 /// A lock is taken or dropped.
@@ -87,6 +139,7 @@ pub(super) struct Evidence {
     pub(super) blocks: Vec<Block>,
     pub(super) loads: Vec<Load>,
     pub(super) writes: Vec<Write>,
+    pub(super) increments: Vec<Increment>,
     pub(super) tests: Vec<Test>,
     pub(super) compares: Vec<Compare>,
     pub(super) locks: Vec<LockCall>,

@@ -27,6 +27,8 @@ pub(super) struct Flow<'a> {
     pub(super) callees: &'a Callees<'a>,
     static_branches: FxHashMap<u64, u64>,
     warnings: Vec<u64>,
+    /// Addresses of instructions that may fault, ascending.
+    exceptions: Vec<u64>,
 }
 
 /// Why control goes along an edge.
@@ -79,7 +81,22 @@ impl<'a> Flow<'a> {
             callees,
             static_branches: tables::static_branches(image),
             warnings: tables::warnings(image),
+            exceptions: tables::exceptions(image),
         }
+    }
+
+    /// Whether the exception table has an instruction of the function.
+    pub(super) fn has_exceptions(&self, function: Function<'_>) -> bool {
+        let first = self
+            .exceptions
+            .partition_point(|&address| address < function.start);
+        let next = self.exceptions.get(first);
+        next.is_some_and(|&address| address < function.end)
+    }
+
+    /// Whether the instruction at the address is patched when a static branch is switched.
+    pub(super) fn is_static_branch(&self, address: u64) -> bool {
+        self.static_branches.contains_key(&address)
     }
 
     /// The graph of a function; `None` when its text is not there.

@@ -258,6 +258,7 @@ impl<'a> Typing<'a> {
             | Value::Load { .. }
             | Value::Masked { .. }
             | Value::Truncated(_)
+            | Value::Read { .. }
             | Value::Opaque(..) => None,
         }
     }

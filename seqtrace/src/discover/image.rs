@@ -1,4 +1,4 @@
-//! One image as discovery sees it: text at its run-time addresses, symbols, and the two tables
+//! One image as discovery sees it: text at its run-time addresses, symbols, and the tables
 //! that tell how control really flows.
 
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub struct Image {
     pub jump_table: Segment,
     /// `__bug_table`: which `ud2` are warnings, after which execution goes on. May be empty.
     pub bug_table: Segment,
+    /// `__ex_table`: instructions that may fault, and where execution goes on then. May be empty.
+    pub exception_table: Segment,
     /// Whether the kernel is PREEMPT_RT, where readers block.
     pub realtime: bool,
 }

@@ -8,8 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     btf::{Btf, SeqcountMember},
-    catalog::{Lockname, Name, Role, Seqcount},
-    cold::ColdAddress,
+    catalog::{Lockname, Name, Seqcount},
     identify::Identity,
     image::Image,
     rules::Study,
@@ -26,6 +25,17 @@ const OWN_LOCK: [u64; 2] = [16, 4];
 
 /// No variable with a seqcount is larger.
 const LARGEST_VARIABLE_BYTES: u64 = 1 << 20;
+
+/// A reader whose seqcount is to be named.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader<'a> {
+    /// The sequences it may be reading.
+    pub(super) words: &'a [ValueId],
+    /// Whether it was seen to take the `seqlock_t`'s own lock.
+    pub(super) takes_own_lock: bool,
+    /// Whether it was seen to spin.
+    pub(super) spins: bool,
+}
 
 /// What the whole image tells about names.
 #[derive(Debug)]
@@ -63,9 +73,10 @@ impl<'a> Labels<'a> {
         }
     }
 
-    /// The seqcount that is read at a cold address.
-    pub(super) fn seqcount(&self, study: &Study, cold: &ColdAddress) -> Seqcount {
-        let found = cold.words.iter().map(|&word| self.word(study, cold, word));
+    /// The seqcount that is read.
+    pub(super) fn seqcount(&self, study: &Study, reader: Reader<'_>) -> Seqcount {
+        let words = reader.words.iter();
+        let found = words.map(|&word| self.word(study, reader, word));
         let found = found.reduce(|left, right| Self::either(&left, &right));
         found.unwrap_or(Seqcount {
             name: Name::Unknown,
@@ -88,8 +99,16 @@ impl<'a> Labels<'a> {
         }
     }
 
-    fn word(&self, study: &Study, cold: &ColdAddress, word: ValueId) -> Seqcount {
-        let allowed = self.allowed(study, cold, word);
+    /// The seqcount that is written where this word is incremented.
+    pub(super) fn written(&self, study: &Study, word: ValueId) -> Seqcount {
+        self.identified(study, word, &[])
+    }
+
+    fn word(&self, study: &Study, reader: Reader<'_>, word: ValueId) -> Seqcount {
+        self.identified(study, word, self.allowed(study, reader, word))
+    }
+
+    fn identified(&self, study: &Study, word: ValueId, allowed: &[Lockname]) -> Seqcount {
         match study.identities.get(&word) {
             Some(Identity::Seqcount(seqcount)) => seqcount.clone(),
             Some(Identity::Global(address)) => Seqcount {
@@ -121,14 +140,14 @@ impl<'a> Labels<'a> {
     }
 
     /// The LOCKNAMEs that fit what this reader does; none: it tells nothing.
-    fn allowed(&self, study: &Study, cold: &ColdAddress, word: ValueId) -> &'static [Lockname] {
-        if cold.takes_own_lock {
+    fn allowed(&self, study: &Study, reader: Reader<'_>, word: ValueId) -> &'static [Lockname] {
+        if reader.takes_own_lock {
             return &[Lockname::Seqlock];
         }
         let wait = study.waits().find(|wait| wait.test.words.contains(&word));
         match wait {
             Some(wait) => wait.locks.function.waits_for,
-            None if self.image.realtime && cold.role == Role::Spin => WITHOUT_LOCK,
+            None if self.image.realtime && reader.spins => WITHOUT_LOCK,
             None => &[],
         }
     }
@@ -136,7 +155,9 @@ impl<'a> Labels<'a> {
     /// The name of a global; unknown where kallsyms has functions only (no CONFIG_KALLSYMS_ALL).
     fn global(&self, address: u64) -> Name {
         // The letter of a data symbol may be that of text (since 7.0), so the address decides.
-        let is_variable = |symbol: &Symbol<'_>| self.image.segment_of(symbol.address).is_none();
+        let is_variable = |symbol: &Symbol<'_>| {
+            !symbol.name.is_empty() && self.image.segment_of(symbol.address).is_none()
+        };
         match self.image.symbol_at(address) {
             Some((symbol, 0)) if is_variable(&symbol) => Name::Global(symbol.name.to_owned()),
             Some((symbol, distance))

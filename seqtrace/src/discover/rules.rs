@@ -158,6 +158,21 @@ impl Study {
             })
     }
 
+    /// Globals that this function reads as latches are: bit 0 selects the copy to read, and never
+    /// the way to go.
+    pub(super) fn latches(&self) -> impl Iterator<Item = u64> {
+        self.confirms().filter(|&global| {
+            let is_it =
+                |word: &ValueId| self.identities.get(word) == Some(&Identity::Global(global));
+            let tests = || {
+                let direct = self.evidence.tests.iter().filter(|test| test.is_direct);
+                direct.filter(|test| test.words.iter().any(is_it))
+            };
+            tests().any(|test| test.mask == ParityMask::Odd)
+                && tests().all(|test| test.mask == ParityMask::Odd && test.odd.is_none())
+        })
+    }
+
     /// Whether the function can have sites by its own merit.
     pub(super) fn is_promising(&self) -> bool {
         let is_seqcount = |identity: &Identity| matches!(identity, Identity::Seqcount(_));

@@ -10,8 +10,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     btf::Btf,
     callee::Callees,
-    catalog::{BlockEnd, ImageCatalog, Site},
-    cold::{self, ColdAddress},
+    catalog::ImageCatalog,
+    cold::Findings,
+    entries::{Entries, Found},
     evidence::Evidence,
     function::{Function, Functions},
     graph::Flow,
@@ -33,6 +34,25 @@ pub fn scan(
     btf: Option<&Btf>,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> ImageCatalog {
+    run(image, btf, progress, false)
+}
+
+/// As [`scan`], but analyses every function, suspicious or not. Finds the same and takes several
+/// times as long.
+pub fn scan_every_function(
+    image: &Image,
+    btf: Option<&Btf>,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> ImageCatalog {
+    run(image, btf, progress, true)
+}
+
+fn run(
+    image: &Image,
+    btf: Option<&Btf>,
+    progress: &(dyn Fn(u64, u64) + Sync),
+    every_function: bool,
+) -> ImageCatalog {
     let functions = Functions::new(image);
     let callees = Callees::new(image);
     let meter = Meter::new(functions.as_slice().len(), progress);
@@ -44,6 +64,7 @@ pub fn scan(
         landmarks: Landmarks::new(image, btf),
         surveys: survey(&Surveyor::new(image, btf, &callees), &functions, &meter),
         meter: &meter,
+        every_function,
     };
     let studies = scan.studies();
     let confirmed = studies
@@ -51,6 +72,20 @@ pub fn scan(
         .flat_map(|(_, study)| study.confirms())
         .collect();
     let studies = scan.with_readers_of(&confirmed, studies);
+    let found: Vec<Found<'_, '_>> = studies
+        .par_iter()
+        .map(|(function, study)| Found {
+            function: *function,
+            findings: Findings::new(study, &confirmed),
+        })
+        .collect();
+    let labels = scan.labels(&studies);
+    let entries = Entries {
+        image,
+        labels: &labels,
+    };
+    let sites = entries.sites(&found);
+    let instances = entries.instances(&scan.flow, &found, &confirmed);
     meter.finish();
     ImageCatalog {
         image: image.name.clone(),
@@ -58,8 +93,9 @@ pub fn scan(
         realtime: image.realtime,
         functions: functions.as_slice().len() as u64,
         text_bytes: image.text_bytes(),
-        sites: scan.sites(&studies, &confirmed),
-        instances: Vec::new(),
+        sites,
+        instances,
+        disagreements: Vec::new(),
     }
 }
 
@@ -100,6 +136,8 @@ struct Scan<'a> {
     /// In the order of `functions`.
     surveys: Vec<Survey>,
     meter: &'a Meter<'a>,
+    /// Whether functions are analysed that are not suspicious.
+    every_function: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -109,7 +147,7 @@ impl<'a> Scan<'a> {
         let suspects: Vec<Function<'a>> = list
             .iter()
             .zip(&self.surveys)
-            .filter(|(_, survey)| survey.is_suspicious())
+            .filter(|(_, survey)| self.every_function || survey.is_suspicious())
             .map(|(function, _)| *function)
             .collect();
         suspects
@@ -122,7 +160,8 @@ impl<'a> Scan<'a> {
             .collect()
     }
 
-    /// Analyses the functions besides that read a global which is now known to be a sequence.
+    /// Analyses the functions besides that read or increment a global which is now known to be a
+    /// sequence.
     fn with_readers_of(
         &self,
         confirmed: &Confirmed,
@@ -136,10 +175,8 @@ impl<'a> Scan<'a> {
             .zip(&self.surveys)
             .filter(|(function, _)| !done.contains(&function.start))
             .filter(|(_, survey)| {
-                survey
-                    .globals
-                    .iter()
-                    .any(|global| confirmed.contains(global))
+                let mut globals = survey.globals.iter().chain(&survey.increments);
+                globals.any(|global| confirmed.contains(global))
             })
             .map(|(function, _)| *function)
             .collect();
@@ -149,6 +186,12 @@ impl<'a> Scan<'a> {
             .collect();
         studies.extend(more);
         studies
+    }
+
+    fn labels(&self, studies: &[Studied<'a>]) -> Labels<'_> {
+        let locks = self.surveys.iter().flat_map(|survey| &survey.locks);
+        let all = studies.iter().map(|(_, study)| study);
+        Labels::new(self.image, self.btf, locks.copied().collect(), all)
     }
 
     fn study(&self, function: Function<'a>) -> Option<Study> {
@@ -164,7 +207,9 @@ impl<'a> Scan<'a> {
         let mut identities = FxHashMap::default();
         let tested = evidence.tests.iter().flat_map(|test| &test.words);
         let compared = evidence.compares.iter().flat_map(|compare| &compare.sides);
-        for &word in tested.chain(compared) {
+        let incremented = evidence.increments.iter();
+        let incremented = incremented.map(|increment| &increment.addition.word);
+        for &word in tested.chain(compared).chain(incremented) {
             if let Value::Load { address, .. } = values.get(word)
                 && address.base != Values::STACK
             {
@@ -176,57 +221,6 @@ impl<'a> Scan<'a> {
         Some(Study {
             evidence,
             identities,
-        })
-    }
-
-    /// The sites by address, each once.
-    fn sites(&self, studies: &[Studied<'a>], confirmed: &Confirmed) -> Vec<Site> {
-        let locked = self
-            .surveys
-            .iter()
-            .flat_map(|survey| &survey.locks)
-            .copied()
-            .collect();
-        let all = studies.iter().map(|(_, study)| study);
-        let labels = Labels::new(self.image, self.btf, locked, all);
-        let mut sites: Vec<(u64, Site)> = studies
-            .iter()
-            .flat_map(|(_, study)| {
-                let found = cold::addresses(study, confirmed).into_iter();
-                found.filter_map(|cold| Some((cold.at, self.site(&labels, study, &cold)?)))
-            })
-            .collect();
-        // By role where one address has two: a call or a pause says more than a retry.
-        sites.sort_by(|(left_at, left), (right_at, right)| {
-            (left_at, left.role, &left.seqcount).cmp(&(right_at, right.role, &right.seqcount))
-        });
-        sites.dedup_by(|(later_at, later), (at, kept)| {
-            let same = later_at == at;
-            if same && later.role == kept.role {
-                kept.seqcount = Labels::either(&kept.seqcount, &later.seqcount);
-            }
-            same
-        });
-        sites.into_iter().map(|(_, site)| site).collect()
-    }
-
-    fn site(&self, labels: &Labels<'_>, study: &Study, cold: &ColdAddress) -> Option<Site> {
-        let (symbol, offset) = self.image.symbols.at(cold.at)?;
-        let image_offset = |address: u64| address.wrapping_sub(self.image.base);
-        let end = cold.block.map(|(end, _)| BlockEnd {
-            offset: end.wrapping_sub(symbol.address),
-            image_offset: image_offset(end),
-        });
-        Some(Site {
-            function: symbol.name.to_owned(),
-            offset,
-            image_offset: image_offset(cold.at),
-            role: cold.role,
-            seqcount: labels.seqcount(study, cold),
-            end,
-            lock_function: cold.block.map(|(_, name)| name.to_owned()),
-            sequence_register: cold.sequence_register,
-            chain: Vec::new(),
         })
     }
 }

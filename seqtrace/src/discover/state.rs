@@ -91,6 +91,9 @@ impl State {
         at: u64,
         values: &mut Values,
     ) -> ValueId {
+        if let Some(read) = values.read(address, bytes, at) {
+            return read;
+        }
         match self.stored(address) {
             None => values.number(Value::Load { address, bytes }),
             Some(stored) if stored.bytes == bytes => stored.value,

@@ -74,6 +74,7 @@ mod tests {
             text_bytes: 100,
             sites: Vec::new(),
             instances: Vec::new(),
+            disagreements: Vec::new(),
         }
     }
 

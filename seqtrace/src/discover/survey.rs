@@ -13,6 +13,7 @@ use super::{
     callee::Callees,
     function::Function,
     image::Image,
+    increment,
     instruction::{self, RDI, RegisterNumber},
 };
 
@@ -31,7 +32,7 @@ pub(super) struct Surveyor<'a> {
     displacements: FxHashSet<u64>,
 }
 
-/// Signs of a read section, each a bit.
+/// Signs of a read section, or of a write section, each a bit.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Signs(u8);
 
@@ -44,6 +45,8 @@ impl Signs {
     const WAIT: Self = Self(4);
     /// As `COMPARE`, with a word that lies where some structure has a seqcount.
     const MEMBER: Self = Self(8);
+    /// A word that is no global is incremented.
+    const INCREMENT: Self = Self(16);
 
     fn add(&mut self, other: Self, seen: bool) {
         if seen {
@@ -62,6 +65,8 @@ pub(super) struct Survey {
     signs: Signs,
     /// Global 32-bit words that the function reads; empty unless it compares or waits.
     pub(super) globals: Vec<u64>,
+    /// Global 32-bit words that the function increments.
+    pub(super) increments: Vec<u64>,
     /// Constant addresses of locks that the function takes.
     pub(super) locks: Vec<u64>,
 }
@@ -100,15 +105,17 @@ impl<'a> Surveyor<'a> {
             found.globals.clear();
         }
         found.globals.shrink_to_fit();
+        found.increments.shrink_to_fit();
         found
     }
 }
 
 impl Survey {
-    /// Whether the function may hold a read section, or the end of one.
+    /// Whether the function may hold a read section, the end of one, or a write section.
     pub(super) fn is_suspicious(&self) -> bool {
         let waits_or_compares = self.signs.has(Signs::COMPARE) || self.signs.has(Signs::WAIT);
-        self.signs.has(Signs::PARITY) && waits_or_compares || self.signs.has(Signs::MEMBER)
+        let has_member = self.signs.has(Signs::MEMBER) || self.signs.has(Signs::INCREMENT);
+        self.signs.has(Signs::PARITY) && waits_or_compares || has_member
     }
 
     /// A function and its cold part are looked at as one.
@@ -116,10 +123,12 @@ impl Survey {
         let Self {
             signs,
             globals,
+            increments,
             locks,
         } = part;
         self.signs.add(signs, true);
         self.globals.extend(globals);
+        self.increments.extend(increments);
         self.locks.extend(locks);
     }
 }
@@ -131,6 +140,8 @@ struct Word {
     at: u32,
     /// Whether it lies at a displacement at which structures have seqcounts.
     is_member: bool,
+    /// Its address, where that is constant.
+    global: Option<u64>,
 }
 
 /// The look at one function, on its way through the instructions.
@@ -161,6 +172,7 @@ impl Look<'_> {
             let is_word = self.word(instruction, 0).is_some();
             self.found.signs.add(Signs::PARITY, is_word);
         }
+        self.note_increment(instruction);
         match instruction.mnemonic() {
             Mnemonic::Cmp => self.compare(instruction),
             Mnemonic::Pause => self.found.signs.add(Signs::WAIT, true),
@@ -187,10 +199,10 @@ impl Look<'_> {
     /// The word that an operand is or was loaded from a short while ago.
     fn word(&self, instruction: &Instruction, operand: u32) -> Option<Word> {
         if is_word_operand(instruction, operand) {
-            let is_member = self.is_member(instruction, operand);
             return Some(Word {
                 at: self.count,
-                is_member,
+                is_member: self.is_member(instruction, operand),
+                global: global(instruction),
             });
         }
         let register = instruction::register_operand(instruction, operand)?;
@@ -218,8 +230,31 @@ impl Look<'_> {
     }
 
     fn note_global(&mut self, instruction: &Instruction, operand: u32) {
-        if is_word_operand(instruction, operand) && instruction.is_ip_rel_memory_operand() {
-            self.found.globals.push(instruction.ip_rel_memory_address());
+        if is_word_operand(instruction, operand) {
+            self.found.globals.extend(global(instruction));
+        }
+    }
+
+    /// Notes a word of memory that the instruction increments, there or in a register.
+    fn note_increment(&mut self, instruction: &Instruction) {
+        if increment::step(instruction).is_none() {
+            return;
+        }
+        let word = if increment::writes_word(instruction) {
+            self.word(instruction, 0)
+        } else {
+            let added_to = match instruction.mnemonic() {
+                Mnemonic::Lea => instruction::number(instruction.memory_base()),
+                _ => instruction::register_operand(instruction, 0),
+            };
+            let loaded = added_to.and_then(|register| self.words[usize::from(register)]);
+            loaded.filter(|word| self.count - word.at <= NEAR)
+        };
+        if let Some(word) = word {
+            self.found
+                .signs
+                .add(Signs::INCREMENT, word.global.is_none());
+            self.found.increments.extend(word.global);
         }
     }
 
@@ -261,6 +296,12 @@ impl Look<'_> {
             };
         }
     }
+}
+
+/// The constant address of the memory operand, if it has one.
+fn global(instruction: &Instruction) -> Option<u64> {
+    let is_constant = instruction.is_ip_rel_memory_operand();
+    is_constant.then(|| instruction.ip_rel_memory_address())
 }
 
 fn is_word_operand(instruction: &Instruction, operand: u32) -> bool {

@@ -6,11 +6,14 @@ use super::image::{Image, Segment};
 
 /// `struct jump_entry`: `s32 code, s32 target, s64 key`, the first two relative to themselves
 /// (`include/linux/jump_label.h`, CONFIG_HAVE_ARCH_JUMP_LABEL_RELATIVE).
-const JUMP_ENTRY_BYTES: usize = 16;
+pub(super) const JUMP_ENTRY_BYTES: usize = 16;
+
+/// See [`exceptions`].
+const EXCEPTION_ENTRY_BYTES: usize = 12;
 
 /// `struct bug_entry` on x86 (`include/asm-generic/bug.h`), relative: the address, then `format`
 /// since 7.0, `file` and `line` with CONFIG_DEBUG_BUGVERBOSE, and 16 bits of flags last.
-const BUG_LAYOUTS: [BugLayout; 3] = [
+pub(super) const BUG_LAYOUTS: [BugLayout; 3] = [
     BugLayout {
         entry_bytes: 12,
         flags_at: 10,
@@ -29,8 +32,8 @@ const BUG_LAYOUTS: [BugLayout; 3] = [
 const BUGFLAG_WARNING: u16 = 1;
 
 #[derive(Clone, Copy, Debug)]
-struct BugLayout {
-    entry_bytes: usize,
+pub(super) struct BugLayout {
+    pub(super) entry_bytes: usize,
     flags_at: usize,
 }
 
@@ -68,6 +71,21 @@ pub(super) fn warnings(image: &Image) -> Vec<u64> {
     warnings
 }
 
+/// Addresses of instructions that may fault, ascending. `struct exception_table_entry` on x86:
+/// `s32 insn, s32 fixup, s32 data`, each relative to itself (`arch/x86/include/asm/extable.h`).
+pub(super) fn exceptions(image: &Image) -> Vec<u64> {
+    let Segment { address, bytes } = &image.exception_table;
+    let entries = bytes
+        .chunks_exact(EXCEPTION_ENTRY_BYTES)
+        .zip((*address..).step_by(EXCEPTION_ENTRY_BYTES));
+    let mut found: Vec<u64> = entries
+        .map(|(entry, at)| relative(entry, at, 0))
+        .filter(|&code| image.segment_of(code).is_some())
+        .collect();
+    found.sort_unstable();
+    found
+}
+
 fn bug_entries(image: &Image, layout: BugLayout) -> Vec<(u64, u16)> {
     let Segment { address, bytes } = &image.bug_table;
     let BugLayout {
@@ -92,18 +110,18 @@ fn bug_entries(image: &Image, layout: BugLayout) -> Vec<(u64, u16)> {
 fn trap_share(image: &Image, entries: &[(u64, u16)], layout: BugLayout) -> usize {
     let traps = entries
         .iter()
-        .filter(|&&(code, _)| is_trap(image, code))
+        .filter(|&&(code, _)| is_trap(image.text_at(code, code + 3).unwrap_or_default()))
         .count();
     traps * layout.entry_bytes * 1000 / image.bug_table.bytes.len().max(1)
 }
 
 /// `ud2`, or since 7.0 `ud1` with the prefixes of its operand (`arch/x86/include/asm/bug.h`).
-fn is_trap(image: &Image, address: u64) -> bool {
-    let bytes = image.text_at(address, address + 3).unwrap_or_default();
+pub(super) fn is_trap(bytes: &[u8]) -> bool {
     matches!(bytes, [0x0f, 0x0b | 0xb9, ..] | [_, 0x0f, 0xb9])
 }
 
-fn relative(entry: &[u8], entry_address: u64, at: usize) -> u64 {
+/// What a distance at a place of an entry leads to.
+pub(super) fn relative(entry: &[u8], entry_address: u64, at: usize) -> u64 {
     let word = [entry[at], entry[at + 1], entry[at + 2], entry[at + 3]];
     let distance = i64::from(i32::from_le_bytes(word));
     entry_address

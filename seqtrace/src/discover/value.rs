@@ -5,7 +5,7 @@
 //! the word may have changed between them. Just that makes a reader of a sequence visible, who
 //! compares a word with the word itself.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::instruction::RegisterNumber;
 
@@ -54,6 +54,11 @@ pub(super) enum Value {
         address: Address,
         bytes: u8,
     },
+    /// What the instruction at the address loaded of a word whose loads are told apart.
+    Read {
+        word: ValueId,
+        at: u64,
+    },
     Masked {
         of: ValueId,
         mask: u64,
@@ -74,6 +79,8 @@ pub(super) struct Values {
     expressions: Vec<Value>,
     numbers: FxHashMap<Value, ValueId>,
     merged: FxHashMap<ValueId, Vec<ValueId>>,
+    /// Words whose loads are told apart.
+    apart: FxHashSet<ValueId>,
 }
 
 impl Values {
@@ -91,6 +98,7 @@ impl Values {
             expressions: Vec::new(),
             numbers: FxHashMap::default(),
             merged: FxHashMap::default(),
+            apart: FxHashSet::default(),
         };
         for first in [
             Value::Zero,
@@ -111,6 +119,19 @@ impl Values {
         self.expressions.push(value);
         self.numbers.insert(value, number);
         number
+    }
+
+    /// From now on every instruction that loads one of these words yields a value of its own.
+    pub(super) fn tell_apart(&mut self, words: FxHashSet<ValueId>) {
+        self.apart = words;
+    }
+
+    /// What the instruction at `at` loads of a word whose loads are told apart; `None` for other
+    /// words.
+    pub(super) fn read(&mut self, address: Address, bytes: u8, at: u64) -> Option<ValueId> {
+        let word = *self.numbers.get(&Value::Load { address, bytes })?;
+        let is_apart = self.apart.contains(&word);
+        is_apart.then(|| self.number(Value::Read { word, at }))
     }
 
     pub(super) fn get(&self, id: ValueId) -> Value {
@@ -165,10 +186,26 @@ impl Values {
         match self.get(id) {
             Value::Load { bytes, .. } if bytes <= 4 => id,
             Value::Masked { mask, .. } if u32::try_from(mask).is_ok() => id,
-            Value::Truncated(_) => id,
+            Value::Truncated(_) | Value::Read { .. } => id,
             Value::Constant(constant) => self.constant(i64::from(constant as u32)),
             _ => self.number(Value::Truncated(id)),
         }
+    }
+
+    /// The value whose lower 32 bits these are, or the value itself.
+    pub(super) fn untruncated(&self, id: ValueId) -> ValueId {
+        match self.get(id) {
+            Value::Truncated(of) => of,
+            _ => id,
+        }
+    }
+
+    /// Whether the value is a 32-bit word of memory as it was loaded.
+    pub(super) fn is_word(&self, id: ValueId) -> bool {
+        matches!(
+            self.get(id),
+            Value::Load { bytes: 4, .. } | Value::Read { .. }
+        )
     }
 
     /// Says which values may flow into a merge, as far as is known now.
@@ -192,7 +229,7 @@ impl Values {
         while let Some(&id) = seen.get(next) {
             next += 1;
             let inputs = match self.get(id) {
-                Value::Load { bytes: 4, .. } => {
+                Value::Load { bytes: 4, .. } | Value::Read { .. } => {
                     words.push(id);
                     continue;
                 }

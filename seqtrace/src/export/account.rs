@@ -68,6 +68,7 @@ pub(super) fn coverage(coverage: &Coverage, width: Option<usize>) -> String {
         skips,
         refusals,
         kinds,
+        notes,
     } = coverage;
     let mut text = line(
         "sites",
@@ -88,6 +89,9 @@ pub(super) fn coverage(coverage: &Coverage, width: Option<usize>) -> String {
     }
     for (reason, count) in refusals {
         text += &line("", &format!("{count} refused, {reason}"), width);
+    }
+    for note in notes {
+        text += &line("", note, width);
     }
     text
 }
@@ -224,6 +228,7 @@ mod tests {
             skips: [("notrace".to_owned(), 2)].into(),
             refusals: [("EINVAL: forbidden".to_owned(), 1)].into(),
             kinds: [("spin".to_owned(), (12, 9))].into(),
+            notes: Vec::new(),
         };
         assert_eq!(
             coverage(&coverage_with_reasons, None),

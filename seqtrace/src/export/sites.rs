@@ -171,6 +171,7 @@ impl Image {
             text_bytes,
             sites,
             instances: _,
+            disagreements: _,
         } = catalog;
         Self {
             image: image.clone(),

@@ -2,7 +2,10 @@
 
 use std::{fs, io, io::Read as _, path::Path};
 
-use crate::kernel::{hazards, privilege};
+use crate::kernel::{
+    hazards, privilege,
+    text::{Choice, Text},
+};
 
 /// One question put to this machine.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,20 +47,17 @@ impl Check {
 
 /// Everything that reading the sites needs, in the order in which a lack should be told.
 pub fn discover_checks() -> Vec<Check> {
-    vec![
-        architecture(),
-        privileges(),
-        lockdown(),
-        symbols(),
-        kcore(),
-        btf(),
-        tracefs(),
-    ]
+    vec![architecture(), privileges(), lockdown(), symbols(), btf()]
+}
+
+/// Whether and how the kernel's text can be read.
+pub fn text_checks() -> Vec<Check> {
+    vec![text()]
 }
 
 /// Everything that tracing needs beyond [`discover_checks`].
 pub fn trace_checks() -> Vec<Check> {
-    vec![kprobes(), kprobes_enabled()]
+    vec![kprobes(), kprobes_enabled(), tracefs()]
 }
 
 /// What is good to know and not needed.
@@ -109,7 +109,8 @@ fn privileges() -> Check {
 fn lockdown() -> Check {
     let answer = match fs::read_to_string("/sys/kernel/security/lockdown") {
         Ok(text) if text.contains("[confidentiality]") => no(
-            "the kernel is locked down (confidentiality): it refuses kprobes and `/proc/kcore`",
+            "the kernel is locked down (confidentiality): it refuses kprobes and \
+             lets nobody read its text",
             "boot without `lockdown=confidentiality`, or disable secure boot's lockdown",
         ),
         Ok(text) => Answer::Yes(format!("kernel lockdown: {}", text.trim())),
@@ -150,20 +151,12 @@ fn first_line(path: &str) -> io::Result<String> {
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
-fn kcore() -> Check {
-    let mut magic = [0; 4];
-    let answer = match fs::File::open("/proc/kcore").and_then(|mut f| f.read_exact(&mut magic)) {
-        Ok(()) if magic == *b"\x7fELF" => Answer::Yes("`/proc/kcore` is readable".to_owned()),
-        Ok(()) => no(
-            "`/proc/kcore` is not an ELF core",
-            "report this kernel's version",
-        ),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => no(
-            "there is no `/proc/kcore` to read the kernel's text from",
-            "use a kernel with CONFIG_PROC_KCORE",
-        ),
+/// Opens what the text would be read from; that is cheap, and nothing else is as sure.
+fn text() -> Check {
+    let answer = match Text::open(Choice::Auto) {
+        Ok(text) => Answer::Yes(format!("read from {}", text.source())),
         Err(error) => no(
-            format!("failed to read `/proc/kcore`: {error}"),
+            format!("{error:#}"),
             "run as root, on a kernel that is not locked down",
         ),
     };

@@ -22,6 +22,8 @@ pub struct Hazards {
     pub blacklist: Vec<Range<u64>>,
     /// Init text of vmlinux, freed after boot.
     pub init_text: Option<Range<u64>>,
+    /// Why `traceable` could not be read; then it says nothing.
+    pub unknown: Option<String>,
 }
 
 /// Places where tracefs is mounted, the usual one first.
@@ -29,27 +31,30 @@ const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
 /// Reads the hazards of the running kernel. `init_text` is taken as given (from the symbols).
 ///
-/// # Errors
-///
-/// When tracefs is not mounted or may not be read. debugfs may be missing: the blacklist is then
-/// empty.
-pub fn read(init_text: Option<Range<u64>>) -> Result<Hazards> {
-    let traceable = match fs::read_to_string(tracefs()?.join("available_filter_functions")) {
-        Ok(text) => Some(parse_traceable(&text)),
-        // The file exists where ftrace is compiled in; without it no function is `notrace`.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => {
-            return Err(error).context("failed to read `available_filter_functions` of tracefs");
-        }
+/// tracefs and debugfs may be missing. Without debugfs the blacklist is empty.
+pub fn read(init_text: Option<Range<u64>>) -> Hazards {
+    let (traceable, unknown) = match traceable() {
+        Ok(traceable) => (traceable, None),
+        Err(error) => (None, Some(format!("{error:#}"))),
     };
     let blacklist = fs::read_to_string("/sys/kernel/debug/kprobes/blacklist")
         .map(|text| parse_blacklist(&text))
         .unwrap_or_default();
-    Ok(Hazards {
+    Hazards {
         traceable,
         blacklist,
         init_text,
-    })
+        unknown,
+    }
+}
+
+fn traceable() -> Result<Option<HashSet<String>>> {
+    match fs::read_to_string(tracefs()?.join("available_filter_functions")) {
+        Ok(text) => Ok(Some(parse_traceable(&text))),
+        // The file exists where ftrace is compiled in; without it no function is `notrace`.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).context("failed to read `available_filter_functions` of tracefs"),
+    }
 }
 
 /// The directory tracefs is mounted on.

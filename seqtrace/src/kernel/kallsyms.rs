@@ -1,6 +1,6 @@
 //! `/proc/kallsyms` → the symbols of vmlinux and of each module.
 
-use std::{collections::BTreeMap, fs, sync::Arc};
+use std::{collections::BTreeMap, fs, ops::Range, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -59,6 +59,33 @@ pub fn parse(text: &str) -> Result<Kallsyms> {
 }
 
 impl Kallsyms {
+    /// Text of vmlinux, without that of init.
+    pub fn text(&self) -> Option<Range<u64>> {
+        self.between("_stext", "_etext")
+    }
+
+    /// Init text of vmlinux.
+    pub fn init_text(&self) -> Option<Range<u64>> {
+        self.between("_sinittext", "_einittext")
+    }
+
+    /// Whether variables of vmlinux are named: they are not without CONFIG_KALLSYMS_ALL, but for
+    /// the bounds of some sections (`scripts/kallsyms.c`, `symbol_valid`).
+    pub fn has_variables(&self) -> bool {
+        let text = [self.text(), self.init_text()];
+        let outside = self.vmlinux.iter().filter(|symbol| {
+            let ranges = text.iter().flatten();
+            ranges
+                .into_iter()
+                .all(|range| !range.contains(&symbol.address))
+        });
+        outside.count() * 100 > self.vmlinux.len()
+    }
+
+    fn between(&self, start: &str, end: &str) -> Option<Range<u64>> {
+        Some(self.vmlinux.address_of(start)?..self.vmlinux.address_of(end)?)
+    }
+
     /// The function that holds a kernel text address: `getrusage`, `nf_ct_get [nf_conntrack]`;
     /// `None` where no symbol is near, as in a BPF program.
     pub fn name_of(&self, address: u64) -> Option<String> {
@@ -144,6 +171,23 @@ mod tests {
         );
         assert_eq!(name(0xffff_ffff_a000_0000), None);
         assert_eq!(name(0x1000), None);
+    }
+
+    #[test]
+    fn a_kernel_with_functions_only_has_no_variables() {
+        let mut text = String::from(
+            "ffffffff81000000 T _stext\nffffffff81100000 T _etext\n\
+             ffffffff82000000 D __start___jump_table\n",
+        );
+        let lines = |letter, from: u64, count: u64| {
+            let addresses = (from..).step_by(64).take(count as usize);
+            let lines = addresses.map(|address| format!("{address:x} {letter} s{address:x}"));
+            lines.collect::<Vec<_>>().join("\n") + "\n"
+        };
+        text += &lines('t', 0xffff_ffff_8100_0000, 1000);
+        assert!(!parse(&text).expect("addresses are shown").has_variables());
+        text += &lines('d', 0xffff_ffff_8300_0000, 100);
+        assert!(parse(&text).expect("addresses are shown").has_variables());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `/proc/kcore` → bytes at kernel addresses, as they are right now.
 
-use std::{fs::File, io, os::unix::fs::FileExt as _};
+use std::{fs::File, io, ops::Range, os::unix::fs::FileExt as _};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use object::{
@@ -56,6 +56,16 @@ impl Kcore {
             file,
             stretches: parse(&header)?,
         })
+    }
+
+    /// The part of a range from its start on that lies in one stretch; empty where none has it.
+    pub fn clamp(&self, range: Range<u64>) -> Range<u64> {
+        let stretch = self.stretches.iter().find(|stretch| {
+            let distance = range.start.checked_sub(stretch.address);
+            distance.is_some_and(|distance| distance < stretch.bytes)
+        });
+        let end = stretch.map_or(range.start, |s| s.address.saturating_add(s.bytes));
+        range.start..range.end.min(end)
     }
 
     /// The bytes of `address .. address + bytes`. Memory that is not mapped reads as zeros.

@@ -13,8 +13,9 @@ pub struct Capability {
     pub number: u32,
 }
 
-/// What tracing needs: loading programs, opening probes, addresses in kallsyms, reading kcore.
-pub const NEEDED: [Capability; 4] = [
+/// What tracing needs: loading programs, opening probes, addresses in kallsyms. Text is read by
+/// a program where `/proc/kcore` is closed (`cap_sys_rawio`).
+pub const NEEDED: [Capability; 3] = [
     Capability {
         name: "cap_bpf",
         number: 39,
@@ -26,10 +27,6 @@ pub const NEEDED: [Capability; 4] = [
     Capability {
         name: "cap_syslog",
         number: 34,
-    },
-    Capability {
-        name: "cap_sys_rawio",
-        number: 17,
     },
 ];
 

@@ -1,20 +1,21 @@
 //! The running kernel as discovery sees it: images to scan, and where they lie.
 
-use std::{collections::BTreeMap, fs, ops::Range, path::Path, sync::Arc};
+use std::{cell::OnceCell, collections::BTreeMap, fs, ops::Range, path::Path, sync::Arc};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use log::{info, warn};
 
 use crate::{
     discover::{
         btf::Btf,
         image::{Image, Segment},
-        note,
-        symbols::{SymbolKind, Symbols},
+        locate, note, percpu,
+        symbols::{Symbol, SymbolKind, Symbols},
     },
     kernel::{
         kallsyms::{self, Kallsyms},
-        kcore::Kcore,
         modules::{self, Module},
+        text::{Choice, Text},
     },
 };
 
@@ -23,6 +24,9 @@ pub const VMLINUX: &str = "vmlinux";
 
 /// Module text is read to the page behind its last symbol.
 const PAGE_BYTES: u64 = 4096;
+
+/// The image of vmlinux goes on this far behind its text at most: read-only data, data, init, bss.
+const LARGEST_DATA_BYTES: u64 = 64 << 20;
 
 /// No module has larger tables: 4096 static branches.
 const LARGEST_TABLE_BYTES: u64 = 64 << 10;
@@ -42,16 +46,19 @@ pub struct Running {
     pub symbols: Kallsyms,
     /// Loaded modules by name.
     pub modules: BTreeMap<String, Module>,
-    kcore: Kcore,
+    text: Text,
+    /// Symbols of vmlinux for discovery, as [`Running::discovery_symbols`] makes them.
+    completed: OnceCell<Arc<Symbols>>,
 }
 
 impl Running {
-    /// Reads symbols, types and the list of modules (none unless `with_modules`); no text yet.
+    /// Reads symbols, types and the list of modules (none unless `with_modules`); no text yet,
+    /// which will come from `choice`.
     ///
     /// # Errors
     ///
     /// When the kernel hides what is needed, in one line that says what to do.
-    pub fn read(with_modules: bool) -> Result<Self> {
+    pub fn read(with_modules: bool, choice: Choice) -> Result<Self> {
         let release = fs::read_to_string("/proc/sys/kernel/osrelease")
             .context("failed to read the kernel's release: mount `/proc`")?;
         let notes = fs::read("/sys/kernel/notes").unwrap_or_default();
@@ -76,8 +83,14 @@ impl Running {
             btf: Arc::new(read_btf(VMLINUX, None)?),
             symbols,
             modules,
-            kcore: Kcore::open()?,
+            text: Text::open(choice)?,
+            completed: OnceCell::new(),
         })
+    }
+
+    /// What the text is read from: `/proc/kcore`, `a BPF program`.
+    pub fn text_source(&self) -> &'static str {
+        self.text.source()
     }
 
     /// Names of the images that can be scanned with their build ids, vmlinux first, then modules
@@ -113,8 +126,7 @@ impl Running {
 
     /// Init text of vmlinux.
     pub fn init_text(&self) -> Option<Range<u64>> {
-        let symbols = &self.symbols.vmlinux;
-        Some(symbols.address_of("_sinittext")?..symbols.address_of("_einittext")?)
+        self.symbols.init_text()
     }
 
     /// Reads the text and tables of an image.
@@ -144,39 +156,119 @@ impl Running {
     }
 
     fn vmlinux(&self) -> Result<Image> {
-        let text = self.segment("_stext", "_etext")?;
-        let table = |start, end| self.segment(start, end).unwrap_or_default();
+        let text = self.vmlinux_text()?;
+        let (jump_table, bug_table) = self.vmlinux_tables(&text)?;
         Ok(Image {
             name: VMLINUX.to_owned(),
             build_id: self.build_id.clone(),
             base: self.vmlinux_symbol("_text")?,
-            text: vec![text],
-            symbols: Arc::clone(&self.symbols.vmlinux),
+            symbols: self.discovery_symbols(&text),
+            text,
             imports: Vec::new(),
-            jump_table: table("__start___jump_table", "__stop___jump_table"),
-            bug_table: table("__start___bug_table", "__stop___bug_table"),
+            jump_table,
+            bug_table,
+            // Where kallsyms has functions only, it is not known which instructions may fault.
+            exception_table: self
+                .segment("__start___ex_table", "__stop___ex_table")
+                .unwrap_or_default(),
             realtime: self.realtime,
         })
+    }
+
+    fn vmlinux_text(&self) -> Result<Vec<Segment>> {
+        let range = self.vmlinux_symbol("_stext")?..self.vmlinux_symbol("_etext")?;
+        let text = self.text.segments(range.clone())?;
+        let read: u64 = text.iter().map(|segment| segment.bytes.len() as u64).sum();
+        let all = range.end.saturating_sub(range.start);
+        ensure!(read > 0, "none of its {all} bytes can be read");
+        if read < all {
+            warn!(
+                "{} of {all} bytes of kernel text cannot be read",
+                all - read
+            );
+        }
+        Ok(text)
+    }
+
+    /// The jump table and the bug table of vmlinux, by their symbols or else by their contents.
+    fn vmlinux_tables(&self, text: &[Segment]) -> Result<(Segment, Segment)> {
+        let jump_table = self.segment("__start___jump_table", "__stop___jump_table");
+        let bug_table = self.segment("__start___bug_table", "__stop___bug_table");
+        if let (Ok(jump_table), Ok(bug_table)) = (&jump_table, &bug_table) {
+            return Ok((jump_table.clone(), bug_table.clone()));
+        }
+        let start = self.vmlinux_symbol("_etext")?;
+        let memory = self
+            .text
+            .segments(start..start.saturating_add(LARGEST_DATA_BYTES))?;
+        let jump_table = jump_table.unwrap_or_else(|_| locate::jump_table(text, &memory));
+        let bug_table = bug_table.unwrap_or_else(|_| locate::bug_table(text, &memory));
+        for (name, table) in [("__jump_table", &jump_table), ("__bug_table", &bug_table)] {
+            let Segment { address, bytes } = table;
+            info!("`{name}`: {} bytes at {address:#x}", bytes.len());
+            if bytes.is_empty() {
+                warn!("`{name}` of this kernel was not found: some sites may be missing");
+            }
+        }
+        Ok((jump_table, bug_table))
+    }
+
+    /// The symbols of vmlinux for discovery. Where kallsyms has functions only, what else is in it
+    /// would name variables that it does not know; per-CPU variables are added from BTF.
+    fn discovery_symbols(&self, text: &[Segment]) -> Arc<Symbols> {
+        let symbols = &self.symbols.vmlinux;
+        if self.symbols.has_variables() {
+            return Arc::clone(symbols);
+        }
+        let complete = || {
+            let per_cpu = percpu::variables(text, &self.btf);
+            info!(
+                "`/proc/kallsyms` has functions only (no CONFIG_KALLSYMS_ALL): globals stay \
+                 unnamed, {} per-CPU variables are known from BTF",
+                per_cpu.len()
+            );
+            let end = self.symbols.text().map_or(0, |text| text.end);
+            // Behind the text nothing has a name, least of all that of the last function.
+            let unnamed = Symbol {
+                address: end,
+                name: "",
+                kind: SymbolKind::Data,
+            };
+            let functions = symbols.iter().filter(|symbol| symbol.address < end);
+            let functions = functions.chain([unnamed]);
+            Arc::new(Symbols::new(functions.chain(per_cpu)))
+        };
+        Arc::clone(self.completed.get_or_init(complete))
     }
 
     fn module(&self, name: &str) -> Result<Image> {
         let module = self.modules.get(name).context("the module is not loaded")?;
         let range = module_text(&self.symbols, name).context("it has no symbols")?;
-        let text = Segment {
-            address: range.start,
-            bytes: self.kcore.read(range.start, range.end - range.start)?,
-        };
+        let text = self.text.segments(range)?;
+        ensure!(!text.is_empty(), "none of it can be read");
         Ok(Image {
             name: name.to_owned(),
             build_id: module.build_id.clone(),
             base: self.base(name)?,
-            text: vec![text],
+            text,
             symbols: Arc::clone(&self.symbols.modules[name]),
-            imports: vec![Arc::clone(&self.symbols.vmlinux)],
+            imports: vec![self.imports()?],
             jump_table: self.table(module, "__jump_table")?,
             bug_table: self.table(module, "__bug_table")?,
+            exception_table: self.table(module, "__ex_table")?,
             realtime: self.realtime,
         })
+    }
+
+    /// The symbols of vmlinux, for a module.
+    fn imports(&self) -> Result<Arc<Symbols>> {
+        if let Some(completed) = self.completed.get() {
+            return Ok(Arc::clone(completed));
+        }
+        if self.symbols.has_variables() {
+            return Ok(Arc::clone(&self.symbols.vmlinux));
+        }
+        Ok(self.discovery_symbols(&self.vmlinux_text()?))
     }
 
     /// A table of a module; its end is the next section, or the end of the page.
@@ -188,7 +280,7 @@ impl Running {
         let bytes = (end - address).min(LARGEST_TABLE_BYTES);
         Ok(Segment {
             address,
-            bytes: self.kcore.read(address, bytes)?,
+            bytes: self.text.read(address, bytes)?,
         })
     }
 
@@ -196,13 +288,13 @@ impl Running {
         let (address, end) = (self.vmlinux_symbol(start)?, self.vmlinux_symbol(end)?);
         Ok(Segment {
             address,
-            bytes: self.kcore.read(address, end.saturating_sub(address))?,
+            bytes: self.text.read(address, end.saturating_sub(address))?,
         })
     }
 
     fn vmlinux_symbol(&self, name: &str) -> Result<u64> {
         self.symbols.vmlinux.address_of(name).with_context(|| {
-            format!("`/proc/kallsyms` has no `{name}`: use a kernel with CONFIG_KALLSYMS_ALL")
+            format!("`/proc/kallsyms` has no `{name}`, without which nothing can be placed")
         })
     }
 }

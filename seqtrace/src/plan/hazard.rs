@@ -60,6 +60,7 @@ mod tests {
             traceable: Some(["d_lookup".to_owned(), "mod_find".to_owned()].into()),
             blacklist: vec![0x2000..0x2010, 0x5000..0x5010],
             init_text: Some(0x3000..0x4000),
+            unknown: None,
         };
         let reason = |function, address| hazard(&site(function, 0), address, &hazards);
         assert_eq!(reason("d_lookup", 0x1000), None);

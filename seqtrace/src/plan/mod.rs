@@ -141,6 +141,7 @@ mod tests {
                 text_bytes: 1,
                 sites,
                 instances: Vec::new(),
+                disagreements: Vec::new(),
             }],
         }
     }

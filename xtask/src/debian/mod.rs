@@ -4,4 +4,4 @@ mod control;
 mod repository;
 mod sources;
 
-pub(crate) use self::repository::Repository;
+pub(crate) use self::repository::{Package, Repository};

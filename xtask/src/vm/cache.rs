@@ -3,6 +3,7 @@
 //! ```text
 //! names/6.12-rt -> ../kernels/6.12.117+deb13-rt-amd64     what a name meant when it was resolved
 //! kernels/RELEASE/{vmlinuz, config, System.map, modules/} one unpacked kernel
+//! debug/RELEASE_VERSION/{vmlinux, modules/}               debuginfo of one kernel
 //! apt/SUITE/                                              private state of apt
 //! ```
 //!
@@ -28,7 +29,7 @@ impl Cache {
     /// Opens the cache, which the tasks share.
     pub(crate) fn open() -> Result<Self> {
         let root = crate::cache::directory()?;
-        for folder in ["names", "kernels", "apt"] {
+        for folder in ["names", "kernels", "debug", "apt"] {
             let folder = root.join(folder);
             fs::create_dir_all(&folder)
                 .with_context(|| format!("failed to create `{}`", folder.display()))?;

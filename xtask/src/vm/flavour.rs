@@ -17,6 +17,9 @@ pub(crate) enum Flavour {
     /// Debian 13 (trixie), PREEMPT_RT.
     #[value(name = "6.12-rt")]
     V6_12Rt,
+    /// Debian 13 (trixie), for virtual machines in clouds: fewer drivers, other settings.
+    #[value(name = "6.12-cloud")]
+    V6_12Cloud,
     /// The newest 7.x of trixie-backports and sid.
     #[value(name = "7")]
     V7,
@@ -33,6 +36,7 @@ impl Flavour {
             Self::V6_1Rt => "6.1-rt",
             Self::V6_12 => "6.12",
             Self::V6_12Rt => "6.12-rt",
+            Self::V6_12Cloud => "6.12-cloud",
             Self::V7 => "7",
             Self::V7Rt => "7-rt",
         }
@@ -42,7 +46,7 @@ impl Flavour {
     pub(crate) fn version_prefix(self) -> &'static str {
         match self {
             Self::V6_1 | Self::V6_1Rt => "6.1.",
-            Self::V6_12 | Self::V6_12Rt => "6.12.",
+            Self::V6_12 | Self::V6_12Rt | Self::V6_12Cloud => "6.12.",
             Self::V7 | Self::V7Rt => "7.",
         }
     }
@@ -52,6 +56,7 @@ impl Flavour {
         match self {
             Self::V6_1 | Self::V6_12 | Self::V7 => "linux-image-amd64",
             Self::V6_1Rt | Self::V6_12Rt | Self::V7Rt => "linux-image-rt-amd64",
+            Self::V6_12Cloud => "linux-image-cloud-amd64",
         }
     }
 
@@ -59,7 +64,9 @@ impl Flavour {
     pub(crate) fn suites(self) -> &'static [&'static str] {
         match self {
             Self::V6_1 | Self::V6_1Rt => &["bookworm", "bookworm-updates", "bookworm-security"],
-            Self::V6_12 | Self::V6_12Rt => &["trixie", "trixie-updates", "trixie-security"],
+            Self::V6_12 | Self::V6_12Rt | Self::V6_12Cloud => {
+                &["trixie", "trixie-updates", "trixie-security"]
+            }
             Self::V7 | Self::V7Rt => &["trixie-backports", "sid"],
         }
     }

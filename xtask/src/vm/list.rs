@@ -13,12 +13,12 @@ pub(crate) fn print(cache: &Cache) {
         match (cache.resolved(name), cache.age(name)) {
             (Some(folder), Some(age)) => {
                 println!(
-                    "{name:<8} {} ({} days ago)",
+                    "{name:<10} {} ({} days ago)",
                     folder.display(),
                     age.as_secs() / 86_400
                 );
             }
-            _ => println!("{name:<8} not cached"),
+            _ => println!("{name:<10} not cached"),
         }
     }
 }

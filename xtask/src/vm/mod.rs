@@ -28,11 +28,8 @@ use anyhow::{Context as _, Result, bail};
 use guest::{Job, WORKLOADS};
 use tempfile::NamedTempFile;
 
-pub(crate) use self::ending::HARNESS_FAILED;
+pub(crate) use self::{cache::Cache, ending::HARNESS_FAILED, flavour::Flavour, kernel::Kernel};
 use self::{
-    cache::Cache,
-    flavour::Flavour,
-    kernel::Kernel,
     module_tree::ModuleTree,
     programs::Programs,
     qemu::{Accelerator, Machine, Threads},

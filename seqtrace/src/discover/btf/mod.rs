@@ -14,6 +14,7 @@ mod names;
 mod parse;
 mod record;
 mod seqcount;
+mod split;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -46,6 +47,17 @@ pub struct Btf {
     base: Option<Arc<Btf>>,
     seqcounts: OnceLock<Vec<SeqcountMember>>,
     containers: OnceLock<Containers>,
+}
+
+/// A variable and where it lies in its section.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SectionVariable<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Distance from the start of the section, bytes.
+    pub offset: u32,
+    /// Its size in bytes.
+    pub size_bytes: u32,
 }
 
 impl Btf {
@@ -181,6 +193,20 @@ impl Btf {
             Kind::Variable(of) => Some(of),
             _ => None,
         })
+    }
+
+    /// The variables of the section of that name; none where it is not described.
+    pub fn section<'a>(&'a self, name: &'a str) -> impl Iterator<Item = SectionVariable<'a>> + 'a {
+        let named = move |id: &TypeId| self.kind(*id) == Kind::Other && self.name(*id) == name;
+        self.own_types()
+            .filter(named)
+            .filter_map(|id| self.record(id))
+            .flat_map(|(btf, at)| record::variables(&btf.bytes[at..btf.types.end]))
+            .map(|(id, offset, size_bytes)| SectionVariable {
+                name: self.name(id),
+                offset,
+                size_bytes,
+            })
     }
 
     /// The structure, union or typedef of that name; a structure before a typedef.

@@ -210,6 +210,14 @@ pub(super) fn parameters(record: &[u8]) -> impl Iterator<Item = TypeId> + '_ {
     entries(record, PARAMETER_BYTES, has_parameters).map(|entry| TypeId(word(entry, 4)))
 }
 
+/// Variables of a section record, each with its offset in the section and its size; none for
+/// other kinds.
+pub(super) fn variables(record: &[u8]) -> impl Iterator<Item = (TypeId, u32, u32)> + '_ {
+    let has_variables = kind_code(record) == code::DATASEC;
+    entries(record, 12, has_variables)
+        .map(|entry| (TypeId(word(entry, 0)), word(entry, 4), word(entry, 8)))
+}
+
 fn entries(record: &[u8], entry_bytes: usize, present: bool) -> impl Iterator<Item = &[u8]> + '_ {
     let count = if present { count(record) } else { 0 };
     let trailer = record.get(RECORD_HEADER_BYTES..).unwrap_or_default();

@@ -32,6 +32,7 @@ const BTF: &str = ".BTF";
 const BUILD_ID: &str = ".note.gnu.build-id";
 const JUMP_TABLE: &str = "__jump_table";
 const BUG_TABLE: &str = "__bug_table";
+const EXCEPTION_TABLE: &str = "__ex_table";
 
 /// An ELF file with the byte order of x86.
 type File<'data> = ElfFile64<'data, LittleEndian>;
@@ -39,6 +40,8 @@ type File<'data> = ElfFile64<'data, LittleEndian>;
 /// What is in the file of a kernel or a module.
 #[derive(Debug)]
 pub struct Kernel {
+    /// `uname -r` of the kernel it is, or was built for, where it says so.
+    pub release: Option<String>,
     /// Its text, symbols and tables.
     pub image: Image,
     /// The bytes of its types; `None` when it was built without.
@@ -60,4 +63,10 @@ fn is_code(section: &ElfSection64<'_, '_, LittleEndian>) -> bool {
         return false;
     };
     sh_flags.contains(format::SHF_EXECINSTR) && !sh_flags.contains(format::SHF_WRITE)
+}
+
+/// Whether a symbol's name is one that the kernel keeps: labels of the assembler are not
+/// (`scripts/mksysmap`, `is_mapping_symbol` in `include/linux/module_symbol.h`).
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with(".L") && !name.starts_with("L0")
 }

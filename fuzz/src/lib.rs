@@ -1,0 +1,18 @@
+//! Any bytes in, nothing out: what seqtrace does with a file that lies. It refuses it or reads
+//! it, and neither panics nor runs away; a target that returns has passed.
+//!
+//! The programs in `fuzz_targets` hand these functions to libFuzzer (`cargo xtask fuzz`); the
+//! tests feed them the seeds.
+
+mod btf;
+mod elf;
+mod scan;
+pub mod seed;
+
+pub use self::{btf::btf, elf::elf, scan::scan};
+
+/// A fuzz target: a function that returns for any bytes.
+pub type Target = fn(&[u8]);
+
+/// All targets by the names of their programs.
+pub const TARGETS: [(&str, Target); 3] = [("elf", elf), ("btf", btf), ("scan", scan)];

@@ -1,0 +1,161 @@
+//! What was found in the functions of an image → the catalog's entries, with names and addresses
+//! that do not depend on where the image was loaded.
+
+use std::cmp::Reverse;
+
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use super::{
+    catalog::{BlockEnd, Half, Instance, Site},
+    cold::{ColdAddress, Findings},
+    function::Function,
+    graph::Flow,
+    image::Image,
+    label::Labels,
+    reads::Reads,
+    rules::{Confirmed, Study},
+    sections::{self, Section},
+    writes::{self, Globals, Written},
+};
+
+/// What the rules find in a function.
+#[derive(Debug)]
+pub(super) struct Found<'a, 's> {
+    pub(super) function: Function<'a>,
+    pub(super) findings: Findings<'s>,
+}
+
+/// What entries need besides the finds.
+#[derive(Debug)]
+pub(super) struct Entries<'a> {
+    pub(super) image: &'a Image,
+    pub(super) labels: &'a Labels<'a>,
+}
+
+impl Entries<'_> {
+    /// The sites by address, each once.
+    pub(super) fn sites(&self, found: &[Found<'_, '_>]) -> Vec<Site> {
+        let mut sites: Vec<(u64, Site)> = found
+            .iter()
+            .flat_map(|found| {
+                let addresses = found.findings.addresses().into_iter();
+                addresses.filter_map(|cold| Some((cold.at, self.site(found, &cold)?)))
+            })
+            .collect();
+        // By role where one address has two: a call or a pause says more than a retry.
+        sites.sort_by(|(left_at, left), (right_at, right)| {
+            (left_at, left.role, &left.seqcount).cmp(&(right_at, right.role, &right.seqcount))
+        });
+        sites.dedup_by(|(later_at, later), (at, kept)| {
+            let same = later_at == at;
+            if same && later.role == kept.role {
+                kept.seqcount = Labels::either(&kept.seqcount, &later.seqcount);
+            }
+            same
+        });
+        sites.into_iter().map(|(_, site)| site).collect()
+    }
+
+    fn site(&self, found: &Found<'_, '_>, cold: &ColdAddress) -> Option<Site> {
+        let (symbol, offset) = self.image.symbols.at(cold.at)?;
+        let end = cold.block.map(|(end, _)| BlockEnd {
+            offset: end.wrapping_sub(symbol.address),
+            image_offset: self.image_offset(end),
+        });
+        Some(Site {
+            function: symbol.name.to_owned(),
+            offset,
+            image_offset: self.image_offset(cold.at),
+            role: cold.role,
+            seqcount: self.labels.seqcount(found.findings.study, cold.reader()),
+            end,
+            lock_function: cold.block.map(|(_, name)| name.to_owned()),
+            sequence_register: cold.sequence_register,
+            chain: Vec::new(),
+        })
+    }
+
+    /// The instances by address, each once.
+    pub(super) fn instances(
+        &self,
+        flow: &Flow<'_>,
+        found: &[Found<'_, '_>],
+        confirmed: &Confirmed,
+    ) -> Vec<Instance> {
+        let mut instances: Vec<Instance> = found
+            .par_iter()
+            .filter(|found| !found.findings.sequences.is_empty())
+            .flat_map_iter(|found| {
+                let findings = &found.findings;
+                let reads = Reads::new(flow, found.function, &findings.sequences);
+                let sections = reads.map(|reads| sections::sections(flow, findings, &reads));
+                let sections = sections.into_iter().flatten();
+                sections.filter_map(|section| self.instance(findings.study, section))
+            })
+            .collect();
+        instances.extend(self.writes(found, confirmed));
+        // A cold part may be seen with its function and on its own; with it more is known.
+        instances.sort_by_key(|instance| {
+            let sites = Reverse(instance.sites.len());
+            (instance.image_offset, instance.half.word(), sites)
+        });
+        instances.dedup_by_key(|instance| instance.image_offset);
+        instances
+    }
+
+    fn instance(&self, study: &Study, section: Section) -> Option<Instance> {
+        let (symbol, offset) = self.image.symbols.at(section.at)?;
+        let mut sites: Vec<u64> = section
+            .cold
+            .iter()
+            .map(|cold| self.image_offset(cold.at))
+            .collect();
+        sites.sort_unstable();
+        sites.dedup();
+        Some(Instance {
+            function: symbol.name.to_owned(),
+            offset,
+            image_offset: self.image_offset(section.at),
+            seqcount: self.labels.seqcount(study, section.reader()),
+            half: section
+                .half
+                .map_addresses(|address| self.image_offset(address)),
+            open_coded: false,
+            sites,
+            chain: Vec::new(),
+        })
+    }
+
+    /// The writes of all functions.
+    fn writes(&self, found: &[Found<'_, '_>], confirmed: &Confirmed) -> Vec<Instance> {
+        let studies = || found.iter().map(|found| found.findings.study);
+        let latches = studies().flat_map(Study::latches).collect();
+        let globals = Globals {
+            confirmed,
+            latches: &latches,
+        };
+        let written = studies().flat_map(|study| {
+            let found = writes::writes(study, globals).into_iter();
+            found.filter_map(move |written| self.write(study, &written))
+        });
+        written.collect()
+    }
+
+    fn write(&self, study: &Study, written: &Written) -> Option<Instance> {
+        let (symbol, offset) = self.image.symbols.at(written.at)?;
+        Some(Instance {
+            function: symbol.name.to_owned(),
+            offset,
+            image_offset: self.image_offset(written.at),
+            half: Half::Write(written.half),
+            seqcount: self.labels.written(study, written.word),
+            open_coded: false,
+            sites: Vec::new(),
+            chain: Vec::new(),
+        })
+    }
+
+    fn image_offset(&self, address: u64) -> u64 {
+        address.wrapping_sub(self.image.base)
+    }
+}
