@@ -1,13 +1,12 @@
 //! `seqtrace sites`: what would be probed; attaches nothing.
 
 use std::{
-    fs,
     io::{self, IsTerminal as _, Write as _},
     path::Path,
-    sync::Arc,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use log::warn;
 
 use crate::{
     aggregate::coverage,
@@ -16,10 +15,11 @@ use crate::{
         progress::Progress,
     },
     config::Sources,
-    discover::{self, btf::Btf, elf, store, unpack},
+    discover::{self, store},
     export::sites::Sites,
     kernel::{
         feature::{self, Check},
+        offline::{self, Opened},
         running::Running,
     },
 };
@@ -73,17 +73,14 @@ fn notes(running: &Running, unknown_hazards: Option<String>) -> Vec<String> {
 ///
 /// When the file cannot be read, or is no kernel.
 pub fn offline(file: &Path, progress: bool) -> Result<()> {
-    let bytes = fs::read(file).with_context(|| format!("failed to read `{}`", file.display()))?;
-    let kernel = unpack::elf_file(&bytes)
-        .and_then(|bytes| elf::vmlinux(&bytes))
-        .with_context(|| format!("failed to use `{}`", file.display()))?;
-    let types = kernel
-        .btf
-        .map(|bytes| Btf::parse(bytes, None))
-        .transpose()?;
-    let types = types.map(Arc::new);
+    let Opened {
+        image, types, note, ..
+    } = offline::open(file, None)?;
+    if let Some(note) = note {
+        warn!("`{}`: {note}", file.display());
+    }
     let progress = Progress::new(progress, "scanning functions");
-    let catalog = discover::scan(&kernel.image, types.as_deref(), &|done, all| {
+    let catalog = discover::scan(&image, types.as_deref(), &|done, all| {
         progress.report(done, all);
     });
     let mut out = io::stdout().lock();

@@ -12,6 +12,8 @@ pub mod modinfo;
 mod module;
 mod order;
 mod relocate;
+#[cfg(test)]
+mod tests;
 mod vmlinux;
 
 use object::{
