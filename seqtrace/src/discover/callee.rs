@@ -2,7 +2,13 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{catalog::Lockname, image::Image, symbols::PADDING_PREFIX};
+use super::{
+    btf::{Btf, Kind},
+    catalog::Lockname,
+    image::Image,
+    instruction::{self, RegisterNumber},
+    symbols::PADDING_PREFIX,
+};
 
 /// A function that takes a lock, or drops one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -95,6 +101,33 @@ const LOCK_FUNCTIONS: [LockFunction; 14] = [
     },
 ];
 
+/// Other functions by which writers take a lock and drop it, with whether they take it;
+/// `include/linux/rwsem.h`, `rwlock_api_smp.h`, `spinlock_api_smp.h`, `mutex.h`.
+const WRITER_LOCK_FUNCTIONS: [(&str, bool); 22] = [
+    ("_raw_spin_lock_irq_disable", true),
+    ("_raw_spin_lock_nested", true),
+    ("_raw_spin_unlock_bh", false),
+    ("_raw_spin_unlock_irq", false),
+    ("_raw_spin_unlock_irq_enable", false),
+    ("_raw_write_lock", true),
+    ("_raw_write_lock_bh", true),
+    ("_raw_write_lock_irq", true),
+    ("_raw_write_lock_irqsave", true),
+    ("_raw_write_unlock", false),
+    ("_raw_write_unlock_bh", false),
+    ("_raw_write_unlock_irq", false),
+    ("_raw_write_unlock_irqrestore", false),
+    ("down_write", true),
+    ("down_write_killable", true),
+    ("down_write_nested", true),
+    ("downgrade_write", false),
+    ("mutex_lock_interruptible", true),
+    ("mutex_lock_killable", true),
+    ("rt_write_lock", true),
+    ("rt_write_unlock", false),
+    ("up_write", false),
+];
+
 /// Functions that do not return, from `tools/objtool/noreturns.h`. gcc lays code behind such a
 /// call that is not its continuation.
 const NO_RETURN: [&str; 44] = [
@@ -164,6 +197,7 @@ const THUNK_REGISTERS: [&str; 15] = [
 #[derive(Debug)]
 pub(super) struct Callees<'a> {
     image: &'a Image,
+    btf: Option<&'a Btf>,
     locks: FxHashMap<u64, LockFunction>,
     no_return: FxHashSet<u64>,
     tracing: FxHashSet<u64>,
@@ -172,13 +206,16 @@ pub(super) struct Callees<'a> {
 }
 
 impl<'a> Callees<'a> {
-    pub(super) fn new(image: &'a Image) -> Self {
+    pub(super) fn new(image: &'a Image, btf: Option<&'a Btf>) -> Self {
         let entries = |name| entry_points(image, name);
         Self {
             image,
+            btf,
             locks: LOCK_FUNCTIONS
                 .iter()
-                .flat_map(|&lock| entries(lock.name).map(move |address| (address, lock)))
+                .copied()
+                .chain(writer_locks())
+                .flat_map(|lock| entries(lock.name).map(move |address| (address, lock)))
                 .collect(),
             no_return: NO_RETURN.iter().copied().flat_map(entries).collect(),
             tracing: TRACING.iter().copied().flat_map(entries).collect(),
@@ -200,6 +237,23 @@ impl<'a> Callees<'a> {
         self.locks.get(&address).copied()
     }
 
+    /// How many bytes a function may write of an object that it is given the address of in a
+    /// register, by its types; `None` when they do not tell.
+    pub(super) fn written_bytes(&self, address: u64, register: RegisterNumber) -> Option<u64> {
+        let btf = self.btf?;
+        let prototype = btf.function(self.image.name_at(address)?)?;
+        let Some(parameter) = btf.parameter_in(prototype, instruction::argument_index(register)?)
+        else {
+            // A register that holds no parameter is left over.
+            return (!btf.is_variadic(prototype)).then_some(0);
+        };
+        match btf.kind(btf.resolve(parameter)) {
+            Kind::Pointer(to) if btf.is_constant(to) => Some(0),
+            Kind::Pointer(to) => Some(btf.size_bytes(to)).filter(|&bytes| bytes > 0),
+            _ => None,
+        }
+    }
+
     /// Whether a call of the address never comes back.
     pub(super) fn never_returns(&self, address: u64) -> bool {
         self.no_return.contains(&address)
@@ -214,6 +268,15 @@ impl<'a> Callees<'a> {
     pub(super) fn changes_nothing(&self, address: u64) -> bool {
         self.tracing.contains(&address)
     }
+}
+
+fn writer_locks() -> impl Iterator<Item = LockFunction> {
+    let locks = WRITER_LOCK_FUNCTIONS.iter();
+    locks.map(|&(name, takes)| LockFunction {
+        name,
+        takes,
+        waits_for: &[],
+    })
 }
 
 /// Addresses that mean a call of the function: its first, and those of the padding in front of

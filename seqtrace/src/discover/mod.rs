@@ -9,8 +9,14 @@
 //!                                          state, transfer
 //! ```
 
+mod agreement;
+pub mod annotate;
+mod beside;
 pub mod btf;
+mod argument;
 mod callee;
+mod caller;
+pub mod card;
 pub mod catalog;
 mod cold;
 mod collect;
@@ -28,15 +34,20 @@ mod instruction;
 mod label;
 pub mod locate;
 mod meter;
-mod optimize;
+mod naming;
 pub mod note;
-mod reads;
+mod optimize;
+mod pointer;
 pub mod percpu;
+mod reads;
 mod rules;
 mod scan;
+pub mod score;
+mod scorer;
 mod sections;
 mod state;
 pub mod store;
+mod support;
 mod survey;
 pub mod symbols;
 mod tables;

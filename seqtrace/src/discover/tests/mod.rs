@@ -1,7 +1,9 @@
 //! Discovery on code that the machine's own compiler makes of look-alike primitives: what is
 //! found, what it is called, and that nothing else is.
 
+mod card;
 mod fixture;
+mod writes;
 
 use crate::discover::{
     btf::{Btf, encode::Encoder},

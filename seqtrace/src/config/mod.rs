@@ -9,9 +9,13 @@ use std::{
 use anyhow::{Result, ensure};
 
 use crate::cli::{
-    Cli, Command, DiscoverArguments, DoctorArguments, FlameArguments, FlameFormat, SitesArguments,
-    StatArguments, TextSource, TopArguments, TraceArguments, VerbosityArguments,
+    Cli, Command, DiscoverArguments, DoctorArguments, FlameArguments, FlameFormat, StatArguments,
+    TextSource, TopArguments, TraceArguments, VerbosityArguments,
 };
+
+mod sites;
+
+pub use sites::{Input, View};
 
 /// What to do, checked.
 #[derive(Debug)]
@@ -45,12 +49,12 @@ pub enum Task {
         /// What to trace.
         trace: Trace,
     },
-    /// What would be probed.
+    /// What is found, and what would be probed.
     Sites {
-        /// One JSON document instead of the table.
-        json: bool,
-        /// The file to look at instead of the running kernel.
-        image: Option<PathBuf>,
+        /// What to print.
+        view: View,
+        /// The kernel to look at.
+        input: Input,
         /// Where sites come from.
         sources: Sources,
     },
@@ -114,19 +118,7 @@ impl Config {
             Command::Top(arguments) => top_task(arguments),
             Command::Stat(arguments) => stat_task(arguments),
             Command::Flame(arguments) => flame_task(arguments)?,
-            Command::Sites(SitesArguments {
-                json,
-                image,
-                discover,
-            }) => {
-                let (sources, verbosity) = sources(&discover);
-                let task = Task::Sites {
-                    json,
-                    image,
-                    sources,
-                };
-                (task, verbosity)
-            }
+            Command::Sites(arguments) => sites::task(arguments)?,
             Command::Doctor(DoctorArguments { verbosity }) => (Task::Doctor, verbosity),
         };
         let VerbosityArguments { quiet, verbose } = verbosity;
