@@ -20,7 +20,7 @@ use crate::{
 /// A session has 8192 stacks of some tens of frames, most of them the same.
 const MOST_ADDRESSES: usize = 1 << 16;
 
-/// A file with debuginfo of the running kernel's vmlinux, mapped: a few of its 400 MB are read.
+/// A file with debuginfo of the running kernel's vmlinux, mapped: little of its 400 MB is read.
 #[derive(Debug)]
 pub struct InlinedCalls {
     path: PathBuf,
