@@ -14,7 +14,10 @@ use memmap2::{Mmap, MmapOptions};
 
 use crate::{
     discover::dwarf,
-    kernel::running::{Running, VMLINUX},
+    kernel::{
+        debuginfo,
+        running::{Running, VMLINUX},
+    },
 };
 
 /// A session has 8192 stacks of some tens of frames, most of them the same.
@@ -45,19 +48,10 @@ impl InlinedCalls {
 
     /// Opens the file where distributions install it, if it is there and of the running kernel.
     pub fn installed(running: &Running) -> Option<Self> {
-        let release = &running.release;
-        let places = [
-            format!("/usr/lib/debug/boot/vmlinux-{release}"),
-            format!("/usr/lib/debug/lib/modules/{release}/vmlinux"),
-            format!("/usr/lib/debug/usr/lib/modules/{release}/vmlinux"),
-            format!("/lib/modules/{release}/build/vmlinux"),
-        ];
-        let mut found = places.iter().map(Path::new).filter(|path| path.exists());
-        found.find_map(|path| {
-            Self::open(path, running)
-                .inspect_err(|error| info!("{error:#}"))
-                .ok()
-        })
+        let path = debuginfo::vmlinux(Path::new("/"), &running.release, &running.build_id)?;
+        Self::open(&path, running)
+            .inspect_err(|error| info!("{error:#}"))
+            .ok()
     }
 
     /// The calls at each of `addresses`, outermost first, without the functions that hold them.

@@ -5,7 +5,6 @@ use std::{
     fs,
     io::{self, IsTerminal as _, Write as _},
     path::Path,
-    sync::Arc,
     time::Instant,
 };
 
@@ -21,12 +20,10 @@ use crate::{
     config::{Input, Sources, View},
     discover::{
         self,
-        btf::Btf,
         card::{self, Card},
         catalog::Catalog,
-        elf,
         image::Image,
-        store, unpack,
+        store,
     },
     export::{
         self,
@@ -35,6 +32,7 @@ use crate::{
     },
     kernel::{
         feature::{self, Check},
+        offline::{self, Opened},
         running::Running,
     },
     plan::Plan,
@@ -68,7 +66,7 @@ enum Origin {
 /// When the sites cannot be found, nothing matches, or the output cannot be written.
 pub fn sites(view: &View, input: &Input, sources: &Sources, progress: bool) -> Result<()> {
     let mut found = match &input.image {
-        Some(file) => offline(file, progress)?,
+        Some(file) => of_file(file, progress)?,
         None => running(sources, progress)?,
     };
     match (&input.debuginfo, &input.image) {
@@ -217,29 +215,26 @@ fn notes(running: &Running, unknown_hazards: Option<String>) -> Vec<String> {
     notes
 }
 
-fn offline(file: &Path, progress: bool) -> Result<Found> {
+fn of_file(file: &Path, progress: bool) -> Result<Found> {
     let since = Instant::now();
-    let bytes = fs::read(file).with_context(|| format!("failed to read `{}`", file.display()))?;
-    let kernel = unpack::elf_file(&bytes)
-        .and_then(|bytes| elf::vmlinux(&bytes))
-        .with_context(|| format!("failed to use `{}`", file.display()))?;
-    let types = kernel
-        .btf
-        .map(|bytes| Btf::parse(bytes, None))
-        .transpose()?;
-    let types = types.map(Arc::new);
+    let Opened {
+        image,
+        types,
+        release,
+        note,
+    } = offline::open(file, None)?;
     let progress = Progress::new(progress, "scanning functions");
-    let catalog = discover::scan(&kernel.image, types.as_deref(), &|done, all| {
+    let catalog = discover::scan(&image, types.as_deref(), &|done, all| {
         progress.report(done, all);
     });
     Ok(Found {
-        release: None,
+        release,
         catalog: Catalog {
             images: vec![catalog],
         },
         plan: None,
-        notes: Vec::new(),
-        origin: Origin::Files(vec![kernel.image]),
+        notes: note.into_iter().collect(),
+        origin: Origin::Files(vec![image]),
         costs: Costs {
             discover_ns: since.elapsed().as_nanos().try_into().unwrap_or(u64::MAX),
             peak_rss_bytes: prepare::peak_rss_bytes(),

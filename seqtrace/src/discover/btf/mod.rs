@@ -15,6 +15,7 @@ mod parameter;
 mod parse;
 mod record;
 mod seqcount;
+mod split;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -24,7 +24,7 @@ const FLAGS: [&str; 9] = [
 pub(super) fn build(source: &str, realtime: bool) -> Image {
     let more: &[&str] = if realtime { &["-DREALTIME"] } else { &[] };
     let object = compile(source, more);
-    let Kernel { image, btf: _ } = elf::module(&object, None).expect("an object file");
+    let Kernel { image, .. } = elf::module(&object, None).expect("an object file");
     Image {
         name: "fixture".to_owned(),
         realtime,
