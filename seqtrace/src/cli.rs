@@ -247,12 +247,14 @@ pub struct DiscoverArguments {
 /// What the text of the running kernel is read from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum TextSource {
-    /// `/proc/kcore`, or else a BPF program
+    /// `/proc/kcore`, else a BPF program, else the kernel's files
     Auto,
     /// `/proc/kcore`
     Kcore,
     /// A BPF program that copies it out
     Bpf,
+    /// The boot image and the modules of the installed package
+    File,
 }
 
 /// How much to tell on stderr.

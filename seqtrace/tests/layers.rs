@@ -46,7 +46,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const OWNED: &[(&str, &[&str])] = &[
     ("clap", &["cli", "config", "main"]),
     ("iced_x86", &["discover"]),
+    ("addr2line", &["discover"]),
     ("gimli", &["discover"]),
+    ("memmap2", &["kernel"]),
     ("object", &["discover", "kernel", "attach"]),
     ("aya", &["kernel", "attach", "collect"]),
     ("nix", &["kernel", "attach", "collect", "command"]),

@@ -92,6 +92,7 @@ fn choice(text: TextSource) -> Choice {
         TextSource::Auto => Choice::Auto,
         TextSource::Kcore => Choice::Kcore,
         TextSource::Bpf => Choice::Bpf,
+        TextSource::File => Choice::File,
     }
 }
 

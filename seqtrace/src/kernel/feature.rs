@@ -2,8 +2,10 @@
 
 use std::{fs, io, io::Read as _, path::Path};
 
+use anyhow::{Result, anyhow};
+
 use crate::kernel::{
-    hazards, privilege,
+    hazards, installed, privilege, running,
     text::{Choice, Text},
 };
 
@@ -153,7 +155,16 @@ fn first_line(path: &str) -> io::Result<String> {
 
 /// Opens what the text would be read from; that is cheap, and nothing else is as sure.
 fn text() -> Check {
-    let answer = match Text::open(Choice::Auto) {
+    let open = || -> Result<Text> {
+        let text = Text::open(Choice::Auto)?;
+        if let Some(no_memory) = text.no_memory() {
+            let (release, build_id) = running::identity()?;
+            installed::vmlinux(Path::new("/"), &release, &build_id)
+                .map_err(|error| anyhow!("{no_memory}{error:#}"))?;
+        }
+        Ok(text)
+    };
+    let answer = match open() {
         Ok(text) => Answer::Yes(format!("read from {}", text.source())),
         Err(error) => no(
             format!("{error:#}"),

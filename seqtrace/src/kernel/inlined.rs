@@ -14,13 +14,16 @@ use memmap2::{Mmap, MmapOptions};
 
 use crate::{
     discover::dwarf,
-    kernel::running::{Running, VMLINUX},
+    kernel::{
+        debuginfo,
+        running::{Running, VMLINUX},
+    },
 };
 
 /// A session has 8192 stacks of some tens of frames, most of them the same.
 const MOST_ADDRESSES: usize = 1 << 16;
 
-/// A file with debuginfo of the running kernel's vmlinux, mapped: a few of its 400 MB are read.
+/// A file with debuginfo of the running kernel's vmlinux, mapped: little of its 400 MB is read.
 #[derive(Debug)]
 pub struct InlinedCalls {
     path: PathBuf,
@@ -45,19 +48,10 @@ impl InlinedCalls {
 
     /// Opens the file where distributions install it, if it is there and of the running kernel.
     pub fn installed(running: &Running) -> Option<Self> {
-        let release = &running.release;
-        let places = [
-            format!("/usr/lib/debug/boot/vmlinux-{release}"),
-            format!("/usr/lib/debug/lib/modules/{release}/vmlinux"),
-            format!("/usr/lib/debug/usr/lib/modules/{release}/vmlinux"),
-            format!("/lib/modules/{release}/build/vmlinux"),
-        ];
-        let mut found = places.iter().map(Path::new).filter(|path| path.exists());
-        found.find_map(|path| {
-            Self::open(path, running)
-                .inspect_err(|error| info!("{error:#}"))
-                .ok()
-        })
+        let path = debuginfo::vmlinux(Path::new("/"), &running.release, &running.build_id)?;
+        Self::open(&path, running)
+            .inspect_err(|error| info!("{error:#}"))
+            .ok()
     }
 
     /// The calls at each of `addresses`, outermost first, without the functions that hold them.

@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, collections::BTreeMap, fs, ops::Range, path::Path, sync::Arc};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use log::{info, warn};
 
 use crate::{
@@ -13,8 +13,10 @@ use crate::{
         symbols::{Symbol, SymbolKind, Symbols},
     },
     kernel::{
+        installed,
         kallsyms::{self, Kallsyms},
         modules::{self, Module},
+        offline::Base,
         text::{Choice, Text},
     },
 };
@@ -49,6 +51,8 @@ pub struct Running {
     text: Text,
     /// Symbols of vmlinux for discovery, as [`Running::discovery_symbols`] makes them.
     completed: OnceCell<Arc<Symbols>>,
+    /// What modules need of vmlinux where both come from files.
+    installed_base: OnceCell<Base>,
 }
 
 impl Running {
@@ -59,9 +63,7 @@ impl Running {
     ///
     /// When the kernel hides what is needed, in one line that says what to do.
     pub fn read(with_modules: bool, choice: Choice) -> Result<Self> {
-        let release = fs::read_to_string("/proc/sys/kernel/osrelease")
-            .context("failed to read the kernel's release: mount `/proc`")?;
-        let notes = fs::read("/sys/kernel/notes").unwrap_or_default();
+        let (release, build_id) = identity()?;
         let symbols = kallsyms::read()?;
         let mut modules = BTreeMap::new();
         let names = if with_modules {
@@ -77,18 +79,19 @@ impl Running {
             }
         }
         Ok(Self {
-            release: release.trim().to_owned(),
-            build_id: note::build_id(&notes).unwrap_or_default(),
+            release,
+            build_id,
             realtime: symbols.vmlinux.address_of("rt_spin_lock").is_some(),
             btf: Arc::new(read_btf(VMLINUX, None)?),
             symbols,
             modules,
             text: Text::open(choice)?,
             completed: OnceCell::new(),
+            installed_base: OnceCell::new(),
         })
     }
 
-    /// What the text is read from: `/proc/kcore`, `a BPF program`.
+    /// What the text is read from: `/proc/kcore`, `a BPF program`, `the kernel's files`.
     pub fn text_source(&self) -> &'static str {
         self.text.source()
     }
@@ -135,12 +138,42 @@ impl Running {
     ///
     /// When it cannot be read, or a module has just left.
     pub fn image(&self, name: &str) -> Result<Image> {
+        if let Some(no_memory) = self.text.no_memory() {
+            return self
+                .installed(name)
+                .map_err(|error| anyhow!("{no_memory}{error:#}"))
+                .with_context(|| format!("failed to read the text of `{name}`"));
+        }
         if name == VMLINUX {
             self.vmlinux()
         } else {
             self.module(name)
         }
         .with_context(|| format!("failed to read the text of `{name}`"))
+    }
+
+    /// An image from the files that it was installed from.
+    fn installed(&self, name: &str) -> Result<Image> {
+        let root = Path::new("/");
+        let (release, build_id) = (&self.release, &self.build_id);
+        if name != VMLINUX && self.installed_base.get().is_none() {
+            let vmlinux = installed::vmlinux(root, release, build_id)?;
+            let base = vmlinux.base().context("its file is no vmlinux")?;
+            let _ = self.installed_base.set(base);
+        }
+        let (opened, build_id) = if name == VMLINUX {
+            (installed::vmlinux(root, release, build_id)?, build_id)
+        } else {
+            let module = self.modules.get(name).context("the module is not loaded")?;
+            let (id, base) = (&module.build_id, self.installed_base.get());
+            (installed::module(root, release, name, id, base)?, id)
+        };
+        // What the running kernel says of itself is the key of the cache.
+        Ok(Image {
+            name: name.to_owned(),
+            build_id: build_id.clone(),
+            ..opened.image
+        })
     }
 
     /// Types of an image: those of vmlinux, with a module's own where it has any.
@@ -301,6 +334,19 @@ impl Running {
             format!("`/proc/kallsyms` has no `{name}`, without which nothing can be placed")
         })
     }
+}
+
+/// Release and build id of the running kernel; the latter is empty when the kernel has none.
+///
+/// # Errors
+///
+/// When `/proc` is not mounted.
+pub fn identity() -> Result<(String, String)> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease")
+        .context("failed to read the kernel's release: mount `/proc`")?;
+    let notes = fs::read("/sys/kernel/notes").unwrap_or_default();
+    let build_id = note::build_id(&notes).unwrap_or_default();
+    Ok((release.trim().to_owned(), build_id))
 }
 
 fn read_btf(name: &str, base: Option<Arc<Btf>>) -> Result<Btf> {

@@ -1,5 +1,5 @@
 //! Bytes of the running kernel, as they are right now: from `/proc/kcore`, or through a BPF
-//! program where there is none.
+//! program where there is none. Where neither works, says that files must do.
 //!
 //! Never invents bytes: what cannot be read is left out of the segments.
 
@@ -7,7 +7,7 @@ mod bpf;
 
 use std::ops::Range;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, bail, ensure};
 use log::info;
 
 use self::bpf::Programs;
@@ -23,6 +23,8 @@ pub enum Choice {
     Kcore,
     /// A BPF program.
     Bpf,
+    /// The files that the kernel was installed from.
+    File,
 }
 
 /// What the text is read from.
@@ -33,6 +35,8 @@ pub struct Text(Reader);
 enum Reader {
     Kcore(Kcore),
     Bpf(Programs),
+    /// With the reasons why not from memory; empty where that was not tried.
+    Files(String),
 }
 
 /// What one run of the BPF program has brought.
@@ -48,12 +52,13 @@ impl Text {
     ///
     /// # Errors
     ///
-    /// When it cannot be used; for [`Choice::Auto`], when nothing can be, with each reason.
+    /// When it cannot be used. [`Choice::Auto`] ends with files, of which nothing is looked at yet.
     pub fn open(choice: Choice) -> Result<Self> {
         match choice {
             Choice::Kcore => Kcore::open().map(Reader::Kcore),
             Choice::Bpf => Programs::load().map(Reader::Bpf),
-            Choice::Auto => first(),
+            Choice::File => Ok(Reader::Files(String::new())),
+            Choice::Auto => Ok(first()),
         }
         .map(Self)
     }
@@ -63,6 +68,16 @@ impl Text {
         match self.0 {
             Reader::Kcore(_) => "`/proc/kcore`",
             Reader::Bpf(_) => "a BPF program",
+            Reader::Files(_) => "the kernel's files",
+        }
+    }
+
+    /// Where memory is not read: why not, as the beginning of a line that says why the files
+    /// cannot be used either.
+    pub fn no_memory(&self) -> Option<&str> {
+        match &self.0 {
+            Reader::Files(why) => Some(why),
+            Reader::Kcore(_) | Reader::Bpf(_) => None,
         }
     }
 
@@ -74,6 +89,7 @@ impl Text {
     pub fn read(&self, address: u64, bytes: u64) -> Result<Vec<u8>> {
         match &self.0 {
             Reader::Kcore(kcore) => kcore.read(address, bytes),
+            Reader::Files(_) => bail!("{NO_MEMORY}"),
             Reader::Bpf(_) => {
                 let end = address.saturating_add(bytes);
                 let mut segments = self.segments(address..end)?;
@@ -105,21 +121,26 @@ impl Text {
                     bytes,
                 }])
             }
+            Reader::Files(_) => bail!("{NO_MEMORY}"),
             Reader::Bpf(programs) => collect(range, |address| programs.chunk(address)),
         }
     }
 }
 
 /// The first reader that works; what was passed over is told.
-fn first() -> Result<Reader> {
+fn first() -> Reader {
     let no_kcore = match Kcore::open() {
-        Ok(kcore) => return Ok(Reader::Kcore(kcore)),
+        Ok(kcore) => return Reader::Kcore(kcore),
         Err(error) => error,
     };
     info!("{no_kcore:#}; trying a BPF program");
-    Programs::load()
-        .map(Reader::Bpf)
-        .map_err(|error| anyhow!("failed to read the kernel's text: {no_kcore:#}; {error:#}"))
+    match Programs::load() {
+        Ok(programs) => Reader::Bpf(programs),
+        Err(no_program) => {
+            info!("{no_program:#}; trying the files of the kernel");
+            Reader::Files(format!("{no_kcore:#}; {no_program:#}; "))
+        }
+    }
 }
 
 /// Joins the readable pages of a range, chunk by chunk.
@@ -157,6 +178,9 @@ fn collect(range: Range<u64>, chunk: impl Fn(u64) -> Result<Chunk>) -> Result<Ve
     }
     Ok(segments)
 }
+
+/// Who reads files asks for images, not for addresses.
+const NO_MEMORY: &str = "the kernel's memory is not read";
 
 /// The most that is read in one go: no text of vmlinux is larger.
 const LARGEST_READ: u64 = 256 << 20;

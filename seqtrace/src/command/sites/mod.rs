@@ -205,7 +205,7 @@ fn running(sources: &Sources, progress: bool) -> Result<Found> {
 
 /// What the plan rests on.
 fn notes(running: &Running, unknown_hazards: Option<String>) -> Vec<String> {
-    let mut notes = vec![format!("kernel text: {}", running.text_source())];
+    let mut notes = vec![format!("kernel text read from {}", running.text_source())];
     let unknown =
         unknown_hazards.map(|why| format!("where this kernel forbids probes is not known: {why}"));
     notes.extend(unknown);
