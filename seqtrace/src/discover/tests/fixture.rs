@@ -3,18 +3,20 @@
 use std::{fs, process::Command};
 
 use crate::discover::{
+    btf::Btf,
     elf::{self, Kernel},
     image::Image,
 };
 
 /// Flags of the kernel's build that shape the code.
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 10] = [
     "-O2",
     "-c",
     "-ffreestanding",
     "-fno-pic",
     "-mcmodel=kernel",
     "-mno-red-zone",
+    "-mno-sse",
     "-fcf-protection=none",
     "-fno-asynchronous-unwind-tables",
     "-fno-stack-protector",
@@ -22,6 +24,17 @@ const FLAGS: [&str; 9] = [
 
 /// Compiles a source text and loads the result.
 pub(super) fn build(source: &str, realtime: bool) -> Image {
+    load(source, realtime, &[]).image
+}
+
+/// As [`build`], with the types that the compiler writes.
+pub(super) fn build_typed(source: &str, realtime: bool) -> (Image, Btf) {
+    let Kernel { image, btf } = load(source, realtime, &["-gbtf"]);
+    let types = Btf::parse(btf.expect("the compiler knows BTF"), None);
+    (image, types.expect("what the compiler writes is sound"))
+}
+
+fn load(source: &str, realtime: bool, flags: &[&str]) -> Kernel {
     let directory = tempfile::tempdir().expect("a place for temporary files");
     let (input, output) = (
         directory.path().join("fixture.c"),
@@ -29,7 +42,8 @@ pub(super) fn build(source: &str, realtime: bool) -> Image {
     );
     fs::write(&input, source).expect("a writable directory");
     let mut compiler = Command::new("cc");
-    compiler.args(FLAGS).arg(&input).arg("-o").arg(&output);
+    compiler.args(FLAGS).args(flags);
+    compiler.arg(&input).arg("-o").arg(&output);
     if realtime {
         compiler.arg("-DREALTIME");
     }
@@ -38,10 +52,11 @@ pub(super) fn build(source: &str, realtime: bool) -> Image {
         .expect("these tests need a C compiler called `cc`");
     assert!(status.success(), "the fixture does not compile");
     let object = fs::read(&output).expect("the compiler wrote it");
-    let Kernel { image, btf: _ } = elf::module(&object, None).expect("an object file");
-    Image {
+    let Kernel { image, btf } = elf::module(&object, None).expect("an object file");
+    let image = Image {
         name: "fixture".to_owned(),
         realtime,
         ..image
-    }
+    };
+    Kernel { image, btf }
 }
