@@ -193,6 +193,10 @@ const THUNK_REGISTERS: [&str; 15] = [
     "r15",
 ];
 
+/// How the names of the thunks end through which functions return (`CONFIG_MITIGATION_RETHUNK`;
+/// `arch/x86/lib/retpoline.S`), of which the kernel chooses one when it boots.
+const RETURN_THUNK: &str = "_return_thunk";
+
 /// What is known about the functions an image calls.
 #[derive(Debug)]
 pub(super) struct Callees<'a> {
@@ -225,6 +229,12 @@ impl<'a> Callees<'a> {
                 .filter_map(|name| image.resolve(&name))
                 .collect(),
         }
+    }
+
+    /// Whether a jump to the address returns to the caller.
+    pub(super) fn returns(&self, address: u64) -> bool {
+        let name = self.image.name_at(address);
+        name.is_some_and(|name| name.ends_with(RETURN_THUNK))
     }
 
     /// Whether a jump to the address is an indirect one.

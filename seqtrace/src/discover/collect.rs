@@ -1,6 +1,6 @@
 //! Collects the evidence of one function: its instructions with the values they work on.
 
-use iced_x86::{Instruction, MemorySize, Mnemonic, RflagsBits};
+use iced_x86::{FlowControl, Instruction, MemorySize, Mnemonic, RflagsBits};
 use rustc_hash::FxHashSet;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     function::Function,
     graph::{BlockIndex, EdgeKind, Flow, Graph},
     increment,
-    instruction::{self, ARGUMENTS, RDI},
+    instruction::{self, ARGUMENTS, RAX, RDI},
     state::State,
     transfer::Transfer,
     value::{Address, Value, ValueId, Values},
@@ -58,6 +58,7 @@ impl Evidence {
             compares: Vec::new(),
             locks: Vec::new(),
             pauses: Vec::new(),
+            returned: Vec::new(),
             stores: Vec::new(),
             calls: Vec::new(),
         };
@@ -76,6 +77,7 @@ impl Evidence {
                 transfer.apply(instruction, &mut walk.state, walk.values);
             }
         }
+        found.returned = values.sources(&found.returned);
         found.blocks = graph.blocks;
         found
     }
@@ -112,6 +114,9 @@ impl Walk<'_> {
             if let Some(function) = callees.lock(target) {
                 found.locks.push(self.lock_call(instruction, function));
             }
+        }
+        if returns(instruction, callees) {
+            found.returned.push(self.state.register(RAX));
         }
         found.stores.extend(self.store(instruction));
         found.writes.extend(self.write(instruction));
@@ -329,6 +334,12 @@ impl Walk<'_> {
         }
         None
     }
+}
+
+/// Whether the instruction returns to the caller, or jumps to the thunk that does.
+fn returns(instruction: &Instruction, callees: &Callees<'_>) -> bool {
+    instruction.flow_control() == FlowControl::Return
+        || instruction::branch_target(instruction).is_some_and(|target| callees.returns(target))
 }
 
 /// The place of an instruction's memory operand.

@@ -162,6 +162,8 @@ pub(super) struct Evidence {
     pub(super) compares: Vec<Compare>,
     pub(super) locks: Vec<LockCall>,
     pub(super) pauses: Vec<Pause>,
+    /// What the function may return, sorted.
+    pub(super) returned: Vec<ValueId>,
     /// Pointers, and where they are stored.
     pub(super) stores: Vec<(ValueId, Address)>,
     /// By address.

@@ -6,6 +6,8 @@ use iced_x86::{FlowControl, Instruction, Mnemonic, OpKind, Register};
 /// 3 rbx, 4 rsp, 5 rbp, 6 rsi, 7 rdi, 8 … 15.
 pub(super) type RegisterNumber = u8;
 
+/// The register of what a function returns.
+pub(super) const RAX: RegisterNumber = 0;
 /// The stack pointer.
 pub(super) const RSP: RegisterNumber = 4;
 /// The frame pointer, where there is one.

@@ -83,7 +83,8 @@ impl Typing<'_> {
         let target = self
             .find_target(id)
             .or_else(|| self.stored(id))
-            .or_else(|| self.given(id));
+            .or_else(|| self.given(id))
+            .or_else(|| self.given_back(id));
         self.targets.insert(id, target);
         target
     }
@@ -223,6 +224,16 @@ impl Typing<'_> {
             let target = self.declared(name?, register, false)?;
             self.is_structure(target.0).then_some(target)
         })
+    }
+
+    /// What the function returns is what it is declared to return.
+    fn given_back(&self, id: ValueId) -> Option<Target> {
+        self.evidence.returned.binary_search(&id).ok()?;
+        let btf = self.btf?;
+        match btf.kind(btf.function(self.function.name)?) {
+            Kind::Prototype { returns } => self.pointee(returns),
+            _ => None,
+        }
     }
 
     /// Of two types of one object the one that begins with the other.

@@ -20,7 +20,7 @@ use super::{
     graph::BlockIndex,
     identify::Identity,
     instruction::ParityMask,
-    value::{Address, ValueId},
+    value::{Address, ValueId, Values},
 };
 
 /// Distance from a sequence to the pointer to the writer's lock (`seqcount_LOCKNAME_t` where
@@ -180,14 +180,18 @@ impl Study {
             .into_iter()
             .filter_map(|word| match self.identities.get(&word) {
                 Some(Identity::Global(address)) => Some(*address),
-                Some(
-                    Identity::Seqcount(_)
-                    | Identity::Other
-                    | Identity::Displacement(_)
-                    | Identity::FromMember(..),
-                )
+                // A global that has a type is looked for in other functions too.
+                Some(Identity::Seqcount(_)) => self.constant_address(word),
+                Some(Identity::Other | Identity::Displacement(_) | Identity::FromMember(..))
                 | None => None,
             })
+    }
+
+    fn constant_address(&self, word: ValueId) -> Option<u64> {
+        let words = [word];
+        let mut addresses = self.evidence.loads_of(&words).map(|load| load.address);
+        let global = addresses.find(|address| address.base == Values::ZERO)?;
+        Some(global.displacement as u64)
     }
 
     /// Globals that this function reads as latches are: bit 0 selects the copy to read, and never

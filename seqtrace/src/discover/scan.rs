@@ -151,7 +151,11 @@ impl<'a> Scan<'a> {
         let suspects: Vec<Function<'a>> = list
             .iter()
             .zip(&self.surveys)
-            .filter(|(_, survey)| self.every_function || survey.is_suspicious())
+            .filter(|(function, survey)| {
+                // A cold part is analysed with its function.
+                let is_whole = function.parent_name().is_none();
+                self.every_function && is_whole || survey.is_suspicious()
+            })
             .map(|(function, _)| *function)
             .collect();
         suspects

@@ -223,6 +223,23 @@ impl Values {
         self.merged.get(&merge).map_or(&[], Vec::as_slice)
     }
 
+    /// The values, and all that flow into those of them that are merges; sorted.
+    pub(super) fn sources(&self, ids: &[ValueId]) -> Vec<ValueId> {
+        let mut seen = ids.to_vec();
+        let mut next = 0;
+        while let Some(&id) = seen.get(next) {
+            next += 1;
+            for &input in self.inputs(id) {
+                if !seen.contains(&input) && seen.len() < Self::CLOSURE_LIMIT {
+                    seen.push(input);
+                }
+            }
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        seen
+    }
+
     /// The 32-bit words whose value this may be, perhaps truncated or without bit 0; sorted.
     pub(super) fn words(&self, id: ValueId) -> Vec<ValueId> {
         let mut words = Vec::new();

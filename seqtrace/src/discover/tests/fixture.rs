@@ -3,18 +3,20 @@
 use std::{fs, process::Command};
 
 use crate::discover::{
+    btf::Btf,
     elf::{self, Kernel},
     image::Image,
 };
 
 /// Flags of the kernel's build that shape the code.
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 10] = [
     "-O2",
     "-c",
     "-ffreestanding",
     "-fno-pic",
     "-mcmodel=kernel",
     "-mno-red-zone",
+    "-mno-sse",
     "-fcf-protection=none",
     "-fno-asynchronous-unwind-tables",
     "-fno-stack-protector",
@@ -22,14 +24,26 @@ const FLAGS: [&str; 9] = [
 
 /// Compiles a source text and loads the result.
 pub(super) fn build(source: &str, realtime: bool) -> Image {
-    let more: &[&str] = if realtime { &["-DREALTIME"] } else { &[] };
-    let object = compile(source, more);
-    let Kernel { image, .. } = elf::module(&object, None).expect("an object file");
-    Image {
+    load(source, realtime, &[]).image
+}
+
+/// As [`build`], with the types that the compiler writes.
+pub(super) fn build_typed(source: &str, realtime: bool) -> (Image, Btf) {
+    let Kernel { image, btf, .. } = load(source, realtime, &["-gbtf"]);
+    let types = Btf::parse(btf.expect("the compiler knows BTF"), None);
+    (image, types.expect("what the compiler writes is sound"))
+}
+
+fn load(source: &str, realtime: bool, more: &[&str]) -> Kernel {
+    let flags = [more, if realtime { &["-DREALTIME"] } else { &[] }].concat();
+    let object = compile(source, &flags);
+    let kernel = elf::module(&object, None).expect("an object file");
+    let image = Image {
         name: "fixture".to_owned(),
         realtime,
-        ..image
-    }
+        ..kernel.image
+    };
+    Kernel { image, ..kernel }
 }
 
 /// Compiles a source text with more flags to an object file.

@@ -5,6 +5,7 @@ mod card;
 mod calls;
 mod fixture;
 mod open_coded;
+mod sections;
 mod writes;
 
 use crate::discover::{

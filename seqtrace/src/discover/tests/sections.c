@@ -160,7 +160,7 @@ void start_write(struct vm_area_struct *area)
 	unlock(area);
 }
 
-int start_read(struct vm_area_struct *area)
+inline int look_twice(struct vm_area_struct *area)
 {
 	if (READ_ONCE(area->vm_lock_seq) == READ_ONCE(area->vm_mm->mm_lock_seq.sequence))
 		return 0;
@@ -171,6 +171,22 @@ int start_read(struct vm_area_struct *area)
 		return 0;
 	}
 	return 1;
+}
+
+int start_read(struct vm_area_struct *area)
+{
+	return look_twice(area);
+}
+
+/* lock_vma_under_rcu: nothing but the function's own type tells what the pointer is. */
+extern void *find(long key);
+struct vm_area_struct *find_area(long key)
+{
+	struct vm_area_struct *area = find(key);
+
+	if (!area || !look_twice(area))
+		return 0;
+	return area;
 }
 
 /* shstk_pop_sigframe: the same sequence compared with itself, its bit 0 never looked at. */
