@@ -105,13 +105,9 @@ impl Walk<'_> {
                 registers,
             });
         }
-        if let Some(target) = instruction::call_target(instruction) {
-            found.calls.push(self.call(instruction, target));
-            if let Some(function) = callees.lock(target) {
-                found.locks.push(self.lock_call(instruction, function));
-            }
-        } else if let Some(target) = self.graph.leaves_to(instruction) {
-            // The last call of a function is a jump.
+        // The last call of a function is a jump.
+        let target = instruction::call_target(instruction);
+        if let Some(target) = target.or_else(|| self.graph.leaves_to(instruction)) {
             found.calls.push(self.call(instruction, target));
             if let Some(function) = callees.lock(target) {
                 found.locks.push(self.lock_call(instruction, function));
