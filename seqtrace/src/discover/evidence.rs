@@ -186,4 +186,32 @@ impl Evidence {
     pub(super) fn loads_of<'a>(&'a self, words: &'a [ValueId]) -> impl Iterator<Item = &'a Load> {
         self.loads.iter().filter(|load| words.contains(&load.word))
     }
+
+    /// Blocks that are at most `steps` edges behind `start`, nearest first, `start` itself
+    /// included; from a block that is not `passable` no edge is followed.
+    pub(super) fn near(
+        &self,
+        start: BlockIndex,
+        steps: usize,
+        passable: impl Fn(BlockIndex) -> bool,
+    ) -> Vec<BlockIndex> {
+        let mut found = vec![start];
+        let mut newest = 0;
+        for _ in 0..steps {
+            let before = newest..found.len();
+            newest = found.len();
+            for index in before {
+                let at = found[index];
+                if !passable(at) {
+                    continue;
+                }
+                for edge in &self.block(at).successors {
+                    if !found.contains(&edge.block) {
+                        found.push(edge.block);
+                    }
+                }
+            }
+        }
+        found
+    }
 }

@@ -38,12 +38,12 @@ pub(super) struct Study {
     pub(super) identities: FxHashMap<ValueId, Identity>,
     /// Globals that the function shows to be sequences by how it writes them.
     pub(super) written: Vec<u64>,
+    /// Words that lie where some structure has a seqcount.
+    pub(super) likely: FxHashSet<ValueId>,
     /// Words that are written as sequences are, of which callers may tell what they are.
     pub(super) passed: Vec<ValueId>,
     /// What the types call the words of open-coded seqcounts.
     pub(super) members: FxHashMap<ValueId, Name>,
-    /// Words that lie where some structure has a seqcount.
-    pub(super) likely: FxHashSet<ValueId>,
 }
 
 /// A test whose odd branch takes and drops the writer's lock.
@@ -391,35 +391,5 @@ impl Study {
             .near(start, 2, |_| true)
             .into_iter()
             .any(reads)
-    }
-}
-
-impl Evidence {
-    /// Blocks that are at most `steps` edges behind `start`, nearest first, `start` itself
-    /// included; from a block that is not `passable` no edge is followed.
-    pub(super) fn near(
-        &self,
-        start: BlockIndex,
-        steps: usize,
-        passable: impl Fn(BlockIndex) -> bool,
-    ) -> Vec<BlockIndex> {
-        let mut found = vec![start];
-        let mut newest = 0;
-        for _ in 0..steps {
-            let before = newest..found.len();
-            newest = found.len();
-            for index in before {
-                let at = found[index];
-                if !passable(at) {
-                    continue;
-                }
-                for edge in &self.block(at).successors {
-                    if !found.contains(&edge.block) {
-                        found.push(edge.block);
-                    }
-                }
-            }
-        }
-        found
     }
 }

@@ -57,7 +57,7 @@ fn run(
     every_function: bool,
 ) -> ImageCatalog {
     let functions = Functions::new(image);
-    let callees = Callees::new(image);
+    let callees = Callees::new(image, btf);
     let meter = Meter::new(functions.as_slice().len(), progress);
     let scan = Scan {
         image,
@@ -245,7 +245,8 @@ impl<'a> Scan<'a> {
         let compared = evidence.compares.iter().flat_map(|compare| &compare.sides);
         let incremented = evidence.increments.iter();
         let incremented = incremented.map(|increment| &increment.addition.word);
-        for &word in tested.chain(compared).chain(incremented) {
+        let loaded = evidence.loads.iter().map(|load| &load.word);
+        for &word in tested.chain(compared).chain(incremented).chain(loaded) {
             if let Value::Load { address, .. } = values.get(word)
                 && address.base != Values::STACK
             {
