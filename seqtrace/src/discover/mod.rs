@@ -6,7 +6,7 @@
 //! ```text
 //!  image ─► function ─► survey ─► graph ─► fixpoint ─► evidence ─► rules ─► cold ─► catalog
 //!                                 tables   value,       identify (BTF) ─► label ─▲
-//!                                          state, transfer
+//!                                          state, transfer, increment ─► support ─► writes ─▲
 //! ```
 
 mod agreement;

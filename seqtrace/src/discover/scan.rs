@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     btf::Btf,
     callee::Callees,
-    catalog::ImageCatalog,
+    catalog::{ImageCatalog, Name},
     cold::Findings,
     entries::{Entries, Found},
     evidence::Evidence,
@@ -295,14 +295,25 @@ impl<'a> Scan<'a> {
             likely,
             members: FxHashMap::default(),
         };
-        let words: Vec<ValueId> = study.open_coded().flat_map(|check| check.words).collect();
-        let mut typing = self.typing(function, &study.evidence, &values);
-        let named = words.into_iter().filter_map(|word| match values.get(word) {
-            Value::Load { address, .. } => Some((word, typing.member(address)?)),
-            _ => None,
-        });
-        study.members = named.collect();
+        study.members = self.members(function, &study, &values);
         Some(study)
+    }
+
+    /// What the types call the words of open-coded seqcounts.
+    fn members(
+        &self,
+        function: Function<'a>,
+        study: &Study,
+        values: &Values,
+    ) -> FxHashMap<ValueId, Name> {
+        let mut typing = self.typing(function, &study.evidence, values);
+        let words = study.open_coded().flat_map(|check| check.words);
+        words
+            .filter_map(|word| match values.get(word) {
+                Value::Load { address, .. } => Some((word, typing.member(address)?)),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Whether some structure has a seqcount where a word of unknown type lies.

@@ -190,3 +190,46 @@ void pass_barrier(struct holder *holder)
 	object->plain.sequence++;
 	work(object->id);
 }
+
+/* proc handlers: the pointer is to the data behind a seqlock_t of its own. */
+void write_behind_lock(struct holder *holder, long value)
+{
+	long *data = holder->object;
+	seqlock_t *lock = (seqlock_t *)(data - 8);
+
+	spin_lock(&lock->lock);
+	write_begin(&lock->seqcount.seqcount);
+	*data = work(value);
+	write_end(&lock->seqcount.seqcount);
+	spin_unlock(&lock->lock);
+}
+
+/* Not every way through the section leads to its end, as far as the code shows; the lock does. */
+void write_if_other(struct holder *holder, struct object *mine, long value)
+{
+	struct object *object = holder->object;
+
+	if (mine != object) {
+		spin_lock(&object->lock);
+		write_begin(&object->seq.seqcount);
+	}
+	work(value);
+	if (mine != object) {
+		write_end(&object->seq.seqcount);
+		spin_unlock(&object->lock);
+	}
+}
+
+/* A clone that gcc has made, of which no type is known; its callers' are. */
+__attribute__((noinline, noclone)) void write_clone(struct object *object, long value)
+{
+	write_begin(&object->plain);
+	object->value = work(value);
+	write_end(&object->plain);
+}
+
+void call_clone(struct object *object)
+{
+	write_clone(object, work(object->id));
+	work(1);
+}

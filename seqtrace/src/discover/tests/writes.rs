@@ -48,10 +48,14 @@ fn types(realtime: bool) -> Btf {
         "leave_for_a_while",
         "half_a_section",
         "invalidate",
+        "call_clone",
     ] {
         btf.function(name, 0, &[object]);
     }
-    btf.function("write_untyped", 0, &[holder, long]);
+    for name in ["write_untyped", "write_behind_lock"] {
+        btf.function(name, 0, &[holder, long]);
+    }
+    btf.function("write_if_other", 0, &[holder, object, long]);
     for name in [
         "pass_barrier",
         "add_to_bucket",
@@ -177,6 +181,25 @@ fn a_lock_of_the_structure_tells_what_an_untyped_pointer_is_to() {
     for (instance, _) in locked {
         assert_eq!(instance.seqcount.lockname, Some(Lockname::Spinlock));
     }
+}
+
+#[test]
+fn the_lock_of_its_own_shows_a_seqlock_that_has_no_name() {
+    for realtime in [false, true] {
+        let found = halves(WRITERS, realtime, "write_behind_lock", &Name::Unknown);
+        assert_eq!(found, [Write::Begin, Write::End]);
+    }
+}
+
+#[test]
+fn a_section_lies_between_lock_and_unlock() {
+    let found = of_locked(false, "write_if_other");
+    assert_eq!(found, [Write::Begin, Write::End]);
+}
+
+#[test]
+fn callers_tell_what_a_function_without_types_writes() {
+    assert_eq!(of_plain("write_clone"), [Write::Begin, Write::End]);
 }
 
 #[test]
