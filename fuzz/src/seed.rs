@@ -1,7 +1,7 @@
 //! Small real files that the fuzzer starts from: our own C, compiled as a kernel is.
 
-use anyhow::{Context as _, Result};
-use seqtrace::discover::{btf::Btf, elf, image::Image};
+use anyhow::{Context as _, Result, ensure};
+use seqtrace::discover::{btf::Btf, dwarf::Debuginfo, elf, image::Image};
 
 use crate::{btf, scan};
 
@@ -80,9 +80,12 @@ pub fn all() -> Result<Vec<Seed>> {
         add("elf", &format!("{name}-module"), module);
     }
     for (name, flags) in DEBUGINFO {
-        let flags = [flags, &[fixture::REALTIME]].concat();
-        add("dwarf", name, fixture::vmlinux(fixture::READERS, &flags)?);
-        let module = fixture::object(fixture::READERS, &flags)?;
+        let flags = [flags, &["-DUNIT=1"]].concat();
+        let file = fixture::vmlinux(fixture::PRIMITIVES, &flags)?;
+        let found = Debuginfo::parse(&file, None).context("failed to read a seed")?;
+        ensure!(!found.inlined.is_empty(), "a seed has no primitive");
+        add("dwarf", name, file);
+        let module = fixture::object(fixture::PRIMITIVES, &flags)?;
         add("dwarf", &format!("{name}-module"), module);
     }
     Ok(seeds)

@@ -12,7 +12,7 @@ use super::{
     debuginfo::Debuginfo,
     outcome::{Cost, Outcome, Score},
 };
-use crate::{tool, vm::Kernel};
+use crate::tool;
 
 /// Runs of a stage; the best one counts.
 const RUNS: usize = 5;
@@ -44,17 +44,17 @@ impl Programs {
         })
     }
 
-    /// Scores the scan of a kernel as users have it, with all modules if their debuginfo is there.
+    /// Scores the scan of a kernel, with all modules if their debuginfo is there.
     ///
     /// # Errors
     ///
     /// When a program fails.
-    pub(crate) fn measure(&self, kernel: &Kernel, debuginfo: &Debuginfo) -> Result<Outcome> {
+    pub(crate) fn measure(&self, debuginfo: &Debuginfo) -> Result<Outcome> {
         let Debuginfo { vmlinux, modules } = debuginfo;
         let mut sites = Command::new(&self.seqtrace);
         sites
-            .args(["--quiet", "sites", "--json", "--image"])
-            .arg(&kernel.image);
+            .args(["sites", "--quiet", "--json", "--image"])
+            .arg(vmlinux);
         sites.arg("--score").arg(vmlinux);
         if let Some(modules) = modules {
             sites.arg("--modules").arg(modules);

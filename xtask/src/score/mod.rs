@@ -14,11 +14,19 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 
 pub(crate) use self::debuginfo::Debuginfo;
-use self::{measure::Programs, table::Line};
+use self::{
+    goal::{Cell, Kind},
+    measure::Programs,
+    table::Line,
+};
 use crate::{
     progress,
+    tally::Tally,
     vm::{Cache, Flavour, Kernel},
 };
+
+/// The kernel that the tests score: the smallest download, and one that no rule was tuned on.
+const TESTED: Flavour = Flavour::V6_12Cloud;
 
 /// Scores the scan of Debian's kernels against their debuginfo
 #[derive(clap::Args, Debug)]
@@ -73,6 +81,34 @@ pub(crate) fn score(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(missed > 0)))
 }
 
+/// Scores one kernel for the tests: a check for each goal that holds on any machine.
+///
+/// # Errors
+///
+/// As [`score`].
+pub(crate) fn test() -> Result<Tally> {
+    let line = line(&Cache::open()?, &Programs::build()?, TESTED, false, false)?;
+    let mut tally = Tally::default();
+    for cell in line.1.iter().filter(|cell| cell.kind == Kind::Exact) {
+        let Cell {
+            title,
+            goal,
+            text,
+            met,
+            kind: _,
+        } = cell;
+        if !met {
+            progress::line(format_args!(
+                "{}: {title} {text}, the goal is {goal}",
+                line.0
+            ));
+        }
+        tally.add(Tally::of(*met));
+    }
+    progress::line(table::text(&[line]).trim_end());
+    Ok(tally)
+}
+
 fn line(
     cache: &Cache,
     programs: &Programs,
@@ -84,7 +120,7 @@ fn line(
     let debuginfo = Debuginfo::of(cache, flavour, &kernel, with_modules)?;
     progress::step("Scoring", &kernel.label);
     let outcome = programs
-        .measure(&kernel, &debuginfo)
+        .measure(&debuginfo)
         .with_context(|| format!("failed to score {}", kernel.label))?;
     Ok((kernel.label, goal::cells(&outcome)))
 }
