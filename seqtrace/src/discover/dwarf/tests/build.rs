@@ -20,8 +20,16 @@ const FLAGS: [&str; 7] = [
 ];
 
 /// Defines what the fixture calls, as the kernel would.
-const STUBS: &str = ".globl _text, rt_spin_lock, rt_spin_unlock\n.text\n_text:\nrt_spin_lock:\n\
-                     rt_spin_unlock:\n ret\n.section .note.GNU-stack,\"\",@progbits\n";
+const STUBS: &str = r#"
+.globl _text, rt_spin_lock, rt_spin_unlock
+.text
+_text: nop
+.type rt_spin_lock, @function
+rt_spin_lock: ret
+.type rt_spin_unlock, @function
+rt_spin_unlock: ret
+.section .note.GNU-stack,"",@progbits
+"#;
 
 /// A folder in which files are made, and the compiler that makes them.
 pub(super) struct Workshop {

@@ -2,6 +2,7 @@
 
 mod build;
 mod damage;
+mod score;
 
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 
