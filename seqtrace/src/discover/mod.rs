@@ -16,6 +16,7 @@ pub mod btf;
 mod argument;
 mod callee;
 mod caller;
+pub mod card;
 pub mod catalog;
 mod cold;
 mod collect;
