@@ -104,7 +104,7 @@ impl Workshop {
             "-Wl,--build-id=sha1",
             // Else nothing needs them, and link-time optimization drops them.
             "-Wl,--undefined=read_global,--undefined=read_member,--undefined=write_global",
-            "-Wl,--undefined=write_latch,--undefined=write_early",
+            "-Wl,--undefined=write_latch,--undefined=write_early,--undefined=write_barrier",
             "stubs.s",
             &first,
             &second,

@@ -118,7 +118,7 @@ fn what_is_found_counts_by_role_and_by_primitive() {
     catalog.instances[0].seqcount.name = Name::Unknown;
     let score = score(&catalog, &debuginfo);
     let all: u64 = score.roles.values().map(|tally| tally.wanted).sum();
-    assert_eq!(all, 7);
+    assert_eq!(all, 8);
     assert_eq!(score.init, 2);
     // The checks are written down as writes above.
     assert_eq!(score.of(Scored::Check), tally(2, 0, 0));
@@ -244,6 +244,24 @@ fn names_locknames_and_halves_that_differ_are_listed() {
     assert_eq!((locknames(&right), locknames(&wrong)), (0, 1));
     assert_eq!(wrong.wrong_halves.len(), 1);
     assert_eq!(wrong.wrong_halves[0].debuginfo, "do_raw_write_seqcount_end");
+}
+
+#[test]
+fn a_barrier_begins_and_ends_and_is_no_wrong_half() {
+    let debuginfo = debuginfo();
+    let mut catalog = catalog(&debuginfo);
+    let barrier = find(&debuginfo, "write_barrier > do_raw_write_seqcount_barrier");
+    let first = instance(&debuginfo, barrier, Half::Write(Write::Begin));
+    let at = first.image_offset;
+    catalog.instances.retain(|one| one.image_offset != at);
+    catalog.instances.push(first.clone());
+    assert_eq!(score(&catalog, &debuginfo).wrong_halves.len(), 1);
+    catalog.instances.push(Instance {
+        image_offset: at + 1,
+        half: Half::Write(Write::End),
+        ..first
+    });
+    assert_eq!(score(&catalog, &debuginfo).wrong_halves, []);
 }
 
 #[test]
