@@ -25,6 +25,8 @@ pub(super) struct Verdict {
     pub(super) same: Option<usize>,
     /// The innermost one that may do so: a caller of primitives, or a relative.
     pub(super) around: Option<usize>,
+    /// Whether it lies in one that does something else.
+    pub(super) in_another: bool,
 }
 
 impl<'a> Agreement<'a> {
@@ -85,7 +87,9 @@ impl<'a> Agreement<'a> {
                     if deeper(verdict.same) {
                         verdict.same = Some(at);
                     }
-                } else if matches!(part, Part::Wrapper | Part::Relative) && deeper(verdict.around) {
+                } else if part.accesses() {
+                    verdict.in_another = true;
+                } else if part != Part::Pause && deeper(verdict.around) {
                     verdict.around = Some(at);
                 }
             }
@@ -108,6 +112,15 @@ impl<'a> Agreement<'a> {
                     .take_while(move |&&(offset, _)| offset < to)
                     .map(|&(_, index)| index)
             })
+    }
+}
+
+impl Verdict {
+    /// Whether debuginfo knows of no primitive there that would do so, and the scan does not say
+    /// that it is none.
+    pub(super) fn is_false(&self, instance: &Instance) -> bool {
+        let explained = self.around.is_some() && !self.in_another;
+        self.same.is_none() && !explained && !instance.open_coded
     }
 }
 

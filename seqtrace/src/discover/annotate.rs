@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    agreement::{Agreement, Verdict},
+    agreement::Agreement,
     catalog::{Disagreement, Frame, ImageCatalog, Instance, Only},
     dwarf::{Debuginfo, Inlined},
 };
@@ -102,12 +102,5 @@ fn missed(debuginfo: &Debuginfo, inlined: &Inlined) -> Disagreement {
         image_offset: inlined.ranges[0].start.wrapping_sub(debuginfo.base),
         only: Only::Debuginfo,
         chain: inlined.chain.clone(),
-    }
-}
-
-impl Verdict {
-    /// Whether debuginfo knows of no primitive there, and the scan does not say that it is none.
-    pub(super) fn is_false(&self, instance: &Instance) -> bool {
-        self.same.is_none() && self.around.is_none() && !instance.open_coded
     }
 }

@@ -7,6 +7,9 @@
 //!  image ─► function ─► survey ─► graph ─► fixpoint ─► evidence ─► rules ─► cold ─► catalog
 //!                                 tables   value,       identify (BTF) ─► label ─▲
 //!                                          state, transfer, increment ─► support ─► writes ─▲
+//!
+//!  debuginfo ─► dwarf ─► agreement (with the catalog) ─► score
+//!                                                    ─► annotate ─► catalog
 //! ```
 
 mod agreement;

@@ -69,7 +69,7 @@ impl Scorer<'_> {
                     Name::Ambiguous(_) => tally.ambiguous = 1,
                     Name::Unknown => tally.unknown = 1,
                 }
-                self.compare(score, inlined, instance);
+                self.compare(score, inlined, &found);
             }
         }
         score.roles.entry(role).or_default().add(tally);
@@ -91,7 +91,8 @@ impl Scorer<'_> {
     }
 
     /// Compares what both say about an instance that both have.
-    fn compare(&self, score: &mut Score, inlined: &Inlined, instance: &Instance) {
+    fn compare(&self, score: &mut Score, inlined: &Inlined, found: &[&Instance]) {
+        let [instance, ..] = found else { return };
         let dispute = |scan: &str, debuginfo: &str| Disputed {
             instance: self.of_scan(instance, Some(inlined)),
             scan: scan.to_owned(),
@@ -99,6 +100,8 @@ impl Scorer<'_> {
         };
         if let Half::Write(write) = &instance.half
             && contradicts(*write, inlined.primitive.part())
+            // A barrier begins a section and ends it.
+            && (inlined.primitive.part() != Part::WriteOther || found.len() == 1)
         {
             let primitive = inlined.primitive.name();
             score

@@ -283,6 +283,10 @@ fn read_unit(
 ) -> Outcome {
     let read = || -> Result<Contents> {
         let unit = sections.unit(side, index)?;
+        ensure!(
+            unit.inner.dwo_id.is_none(),
+            "its entries are in a `.dwo` file of its own (`-gsplit-dwarf`)"
+        );
         let scopes = Scopes::read(&unit, names)?;
         let declared = scopes.declared(&unit, known);
         let again = scopes.refers_elsewhere && known.is_empty() && side == Side::Main;

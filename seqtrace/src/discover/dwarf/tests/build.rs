@@ -20,8 +20,16 @@ const FLAGS: [&str; 7] = [
 ];
 
 /// Defines what the fixture calls, as the kernel would.
-const STUBS: &str = ".globl _text, rt_spin_lock, rt_spin_unlock\n.text\n_text:\nrt_spin_lock:\n\
-                     rt_spin_unlock:\n ret\n.section .note.GNU-stack,\"\",@progbits\n";
+const STUBS: &str = r#"
+.globl _text, rt_spin_lock, rt_spin_unlock
+.text
+_text: nop
+.type rt_spin_lock, @function
+rt_spin_lock: ret
+.type rt_spin_unlock, @function
+rt_spin_unlock: ret
+.section .note.GNU-stack,"",@progbits
+"#;
 
 /// A folder in which files are made, and the compiler that makes them.
 pub(super) struct Workshop {
@@ -96,7 +104,7 @@ impl Workshop {
             "-Wl,--build-id=sha1",
             // Else nothing needs them, and link-time optimization drops them.
             "-Wl,--undefined=read_global,--undefined=read_member,--undefined=write_global",
-            "-Wl,--undefined=write_latch,--undefined=write_early",
+            "-Wl,--undefined=write_latch,--undefined=write_early,--undefined=write_barrier",
             "stubs.s",
             &first,
             &second,

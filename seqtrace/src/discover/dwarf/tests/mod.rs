@@ -2,6 +2,7 @@
 
 mod build;
 mod damage;
+mod score;
 
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 
@@ -92,6 +93,7 @@ fn expected() -> Vec<Vec<String>> {
         "write_global > write_sequnlock",
         "write_global > write_sequnlock > do_raw_write_seqcount_end",
         "raw_write_seqcount_latch",
+        "write_barrier > do_raw_write_seqcount_barrier",
         "write_early > do_raw_write_seqcount_begin",
         "write_early > do_raw_write_seqcount_end",
     ]
@@ -175,7 +177,7 @@ fn text_that_is_dropped_is_not_wanted() {
             .wanted()
             .map(|one| one.chain[0].function.as_str())
             .collect();
-        assert_eq!(wanted.len(), 7, "{wanted:?}");
+        assert_eq!(wanted.len(), 8, "{wanted:?}");
         assert!(!wanted.contains(&"write_early"));
     }
 }
@@ -314,6 +316,17 @@ fn what_dwz_moves_to_a_supplement_is_found_there() {
 
 fn fs_copy(workshop: &Workshop, from: &str, to: &str) {
     std::fs::copy(workshop.path(from), workshop.path(to)).unwrap();
+}
+
+#[test]
+fn units_whose_entries_are_elsewhere_are_counted() {
+    for version in ["-gdwarf-4", "-gdwarf-5"] {
+        let file = Workshop::new(COMPILER).module(&["-gsplit-dwarf", version]);
+        let debuginfo = parse(&file);
+        let skipped = debuginfo.skipped.unwrap();
+        assert_eq!((skipped.units, debuginfo.units), (2, 0));
+        assert!(skipped.why.contains(".dwo"), "{}", skipped.why);
+    }
 }
 
 #[test]

@@ -42,6 +42,12 @@ static inline unsigned read_seqretry(const seqlock_t *sl, unsigned start)
 }
 static inline void do_raw_write_seqcount_begin(seqcount_t *s) { s->sequence++; barrier(); }
 static inline void do_raw_write_seqcount_end(seqcount_t *s) { barrier(); s->sequence++; }
+static inline void do_raw_write_seqcount_barrier(seqcount_t *s)
+{
+	s->sequence++;
+	barrier();
+	s->sequence++;
+}
 static __attribute__((noinline)) void raw_write_seqcount_latch(seqcount_t *s)
 {
 	barrier();
@@ -105,6 +111,7 @@ void write_latch(void)
 	global_value++;
 	raw_write_seqcount_latch(&global_latch);
 }
+void write_barrier(void) { do_raw_write_seqcount_barrier(&global_latch); }
 # 60
 __attribute__((section(".init.text"))) void write_early(struct object *object)
 {
