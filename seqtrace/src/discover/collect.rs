@@ -7,13 +7,14 @@ use super::{
     callee::{Callees, LockFunction},
     catalog::StartValue,
     evidence::{
-        Compare, Evidence, FlagsUse, Increment, Load, Lock, LockCall, Operand, Pause, Test, Write,
+        Call, Compare, Evidence, FlagsUse, Increment, Load, Lock, LockCall, Operand, Pause, Test,
+        Write,
     },
     fixpoint,
     function::Function,
     graph::{BlockIndex, EdgeKind, Flow, Graph},
     increment,
-    instruction::{self, RDI},
+    instruction::{self, ARGUMENTS, RDI},
     state::State,
     transfer::Transfer,
     value::{Address, Value, ValueId, Values},
@@ -104,8 +105,10 @@ impl Walk<'_> {
                 registers,
             });
         }
-        if let Some(target) = instruction::call_target(instruction) {
-            found.calls.push((instruction.ip(), target));
+        // The last call of a function is a jump.
+        let target = instruction::call_target(instruction);
+        if let Some(target) = target.or_else(|| self.graph.leaves_to(instruction)) {
+            found.calls.push(self.call(instruction, target));
             if let Some(function) = callees.lock(target) {
                 found.locks.push(self.lock_call(instruction, function));
             }
@@ -118,6 +121,14 @@ impl Walk<'_> {
         }
         found.tests.extend(self.test(at, instruction));
         found.compares.extend(self.compare(at, instruction));
+    }
+
+    fn call(&self, instruction: &Instruction, callee: u64) -> Call {
+        Call {
+            at: instruction.ip(),
+            callee,
+            arguments: ARGUMENTS.map(|number| self.state.register(number)),
+        }
     }
 
     fn lock_call(&self, instruction: &Instruction, function: LockFunction) -> LockCall {
@@ -163,6 +174,7 @@ impl Walk<'_> {
         let addition = increment::addition(instruction, &self.state, self.values)?;
         Some(Increment {
             at: instruction.ip(),
+            next: instruction.next_ip(),
             block: self.block,
             addition,
         })

@@ -100,6 +100,8 @@ pub(super) struct Write {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Increment {
     pub(super) at: u64,
+    /// Address of the next instruction.
+    pub(super) next: u64,
     pub(super) block: BlockIndex,
     pub(super) addition: Addition,
 }
@@ -132,6 +134,15 @@ pub(super) struct Pause {
     pub(super) registers: [ValueId; 16],
 }
 
+/// A direct call, or a jump to another function in place of one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    pub(super) at: u64,
+    pub(super) callee: u64,
+    /// What the registers of the arguments hold, in their order.
+    pub(super) arguments: [ValueId; 6],
+}
+
 /// All facts of one function.
 #[derive(Debug)]
 pub(super) struct Evidence {
@@ -146,8 +157,8 @@ pub(super) struct Evidence {
     pub(super) pauses: Vec<Pause>,
     /// Pointers, and where they are stored.
     pub(super) stores: Vec<(ValueId, Address)>,
-    /// Direct calls: address of the call, address of the callee; by the former.
-    pub(super) calls: Vec<(u64, u64)>,
+    /// By address.
+    pub(super) calls: Vec<Call>,
 }
 
 impl Evidence {
@@ -159,9 +170,9 @@ impl Evidence {
     pub(super) fn callee(&self, call: u64) -> Option<u64> {
         let at = self
             .calls
-            .binary_search_by_key(&call, |&(call, _)| call)
+            .binary_search_by_key(&call, |call| call.at)
             .ok()?;
-        Some(self.calls[at].1)
+        Some(self.calls[at].callee)
     }
 
     /// Loads of any of the words.

@@ -1,17 +1,18 @@
-//! Which seqcount a word is: a global by its symbol, a member by following the types of pointers
-//! from the function's parameters, `current`, and what callees return.
+//! Which seqcount a word is: a global by its symbol, a member by the type of the pointer that the
+//! word is reached by.
 //!
 //! BTF may also say that a word is something else, which refutes what the rules believed.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
+    argument::{Argument, Arguments, Parameter},
     btf::{Btf, Kind, PlacedSeqcount, TypeId},
     catalog::{Name, Seqcount},
     evidence::Evidence,
     function::Function,
     image::Image,
-    instruction::ARGUMENTS,
+    label,
     value::{Address, Value, ValueId, Values},
 };
 
@@ -35,10 +36,12 @@ pub(super) enum Identity {
 #[derive(Clone, Debug)]
 pub(super) struct Landmarks {
     /// Per-CPU addresses of the pointer to the running task.
-    current: Vec<u64>,
-    /// The array of the CPUs' per-CPU areas.
-    per_cpu_offsets: Option<u64>,
-    task: Option<TypeId>,
+    pub(super) current: Vec<u64>,
+    /// The array with the place of each CPU's per-CPU area.
+    pub(super) per_cpu_offsets: Option<u64>,
+    /// Per-CPU address of the place of the CPU's own area.
+    pub(super) own_offset: Option<u64>,
+    pub(super) task: Option<TypeId>,
 }
 
 impl Landmarks {
@@ -56,13 +59,17 @@ impl Landmarks {
                 .filter_map(|name| image.resolve(name))
                 .collect(),
             per_cpu_offsets: image.resolve("__per_cpu_offset"),
+            own_offset: image.resolve("this_cpu_off"),
             task: btf.and_then(|btf| btf.structure("task_struct")),
         }
     }
 }
 
+/// Structures inside structures, as far as they are followed outwards.
+const LEVELS: usize = 8;
+
 /// A pointer's target: a type, and the distance from the start of an object of it.
-type Target = (TypeId, i64);
+pub(super) type Target = (TypeId, i64);
 
 /// Follows the types of one function's values.
 pub(super) struct Typing<'a> {
@@ -72,8 +79,12 @@ pub(super) struct Typing<'a> {
     pub(super) function: Function<'a>,
     pub(super) evidence: &'a Evidence,
     pub(super) values: &'a Values,
+    /// What callers pass, as far as somebody has looked.
+    pub(super) arguments: Option<&'a Arguments>,
     /// `None` while a value is being looked at, so that cycles end.
-    targets: FxHashMap<ValueId, Option<Target>>,
+    pub(super) targets: FxHashMap<ValueId, Option<Target>>,
+    /// Parameters of which only callers could tell more.
+    pub(super) asked: FxHashSet<Parameter>,
 }
 
 impl<'a> Typing<'a> {
@@ -85,7 +96,6 @@ impl<'a> Typing<'a> {
         evidence: &'a Evidence,
         values: &'a Values,
     ) -> Self {
-        let targets = FxHashMap::default();
         Self {
             image,
             btf,
@@ -93,7 +103,17 @@ impl<'a> Typing<'a> {
             function,
             evidence,
             values,
-            targets,
+            arguments: None,
+            targets: FxHashMap::default(),
+            asked: FxHashSet::default(),
+        }
+    }
+
+    /// The same, with what is known of the function's callers.
+    pub(super) fn with(self, arguments: &'a Arguments) -> Self {
+        Self {
+            arguments: Some(arguments),
+            ..self
         }
     }
 
@@ -104,15 +124,61 @@ impl<'a> Typing<'a> {
             let global = self.global(displacement as u64);
             return global.unwrap_or(Identity::Global(displacement as u64));
         }
-        if self.is_per_cpu(base) {
-            let variable = self.per_cpu(displacement as u64);
+        if let Some(variable) = self.per_cpu_address(address) {
+            let variable = self.per_cpu(variable);
             return variable.unwrap_or(Identity::Displacement(displacement));
         }
-        match self.target(base) {
-            Some((of, offset)) => self.identify_in(of, offset.wrapping_add(displacement)),
+        let identity = match self.target(base) {
+            Some((of, offset)) => {
+                let offset = offset.wrapping_add(displacement);
+                self.identify_indexed(base, of, offset)
+                    .unwrap_or_else(|| self.identify_in(of, offset))
+            }
             None if self.is_list_walk(base) => Identity::FromMember(None, displacement),
             None => Identity::Displacement(displacement),
+        };
+        if identity.is_named() {
+            return identity;
         }
+        self.passed(address).unwrap_or(identity)
+    }
+
+    /// The seqcount whose address callers pass: of one they agree on, or of any of several.
+    fn passed(&mut self, address: Address) -> Option<Identity> {
+        let Value::Initial(register) = self.values.get(address.base) else {
+            return None;
+        };
+        let parameter = self.parameter_at(register);
+        self.asked.insert(parameter);
+        let mut found: Option<Seqcount> = None;
+        for &argument in self.arguments?.of(parameter)? {
+            let identity = match argument {
+                Argument::Object((of, offset)) => {
+                    self.identify_in(of, offset.wrapping_add(address.displacement))
+                }
+                Argument::Global(start) => {
+                    let at = start.wrapping_add_signed(address.displacement);
+                    self.global(at).unwrap_or_else(|| self.untyped_global(at))
+                }
+                Argument::Unknown => return None,
+            };
+            let Identity::Seqcount(seqcount) = identity else {
+                return None;
+            };
+            found = Some(match found {
+                Some(before) => label::either(&before, &seqcount),
+                None => seqcount,
+            });
+        }
+        found.map(Identity::Seqcount)
+    }
+
+    /// A global that callers pass to a function that reads a sequence there.
+    fn untyped_global(&self, address: u64) -> Identity {
+        Identity::Seqcount(Seqcount {
+            name: label::global(self.image, address),
+            lockname: None,
+        })
     }
 
     /// A global variable whose type is known.
@@ -123,7 +189,7 @@ impl<'a> Typing<'a> {
             Err(identity) => return Some(identity),
         };
         let (symbol, _) = self.image.symbol_at(address)?;
-        let path = if offset == 0 { "" } else { &seqcount.path };
+        let path = any_index(if offset == 0 { "" } else { &seqcount.path });
         let dot = if path.is_empty() { "" } else { "." };
         let name = Name::Global(format!("{}{dot}{path}", symbol.name));
         let lockname = Some(seqcount.lockname);
@@ -153,18 +219,36 @@ impl<'a> Typing<'a> {
             Some(Ok(seqcount)) => seqcount,
             Some(Err(identity)) => return identity,
             // Outside of the object: the pointer is to a member of something larger.
-            None => return Identity::FromMember(Some(of), offset),
+            None if self.is_structure(of) => return Identity::FromMember(Some(of), offset),
+            None => return Identity::Displacement(offset),
         };
+        let path = seqcount.path;
         let owner = self.btf.map_or("", |btf| btf.name(btf.resolve(of)));
-        let name = if seqcount.path.is_empty() || owner.is_empty() {
+        let name = if path.is_empty() || owner.is_empty() {
             Name::Unknown
         } else {
-            Name::Member(format!("{owner}.{}", seqcount.path))
+            Name::Member(format!("{owner}.{}", any_index(&path)))
         };
         Identity::Seqcount(Seqcount {
             name,
             lockname: Some(seqcount.lockname),
         })
+    }
+
+    /// The sequence of an element of an array in the object, where the index is folded into the
+    /// base in a way that the displacement alone names no member.
+    fn identify_indexed(&self, base: ValueId, of: TypeId, offset: i64) -> Option<Identity> {
+        let Value::Indexed { .. } = self.values.get(base) else {
+            return None;
+        };
+        if let Some(Ok(_)) = self.seqcount_at(of, offset) {
+            return None;
+        }
+        let (name, lockname) = self.btf?.seqcount_in_array(of, offset)?;
+        Some(Identity::Seqcount(Seqcount {
+            name: Name::Member(name),
+            lockname: Some(lockname),
+        }))
     }
 
     /// The seqcount whose sequence is at an offset of an object, or what else is there; `None`
@@ -177,12 +261,20 @@ impl<'a> Typing<'a> {
 
     /// The object around a place in front of an object: `container_of` leads to the one structure
     /// that has a member of the type.
-    fn container(&self, of: TypeId, offset: i64) -> Target {
+    pub(super) fn container(&self, of: TypeId, offset: i64) -> Target {
         let (mut of, mut offset) = (of, offset);
-        while offset < 0
-            && let Some((outer, at)) = self.btf.and_then(|btf| btf.container_of(of))
-            && at > 0
-        {
+        let Some(btf) = self.btf else {
+            return (of, offset);
+        };
+        // What has no name is a part of what has one.
+        let is_inner = |of: TypeId| self.is_structure(of) && btf.name(btf.resolve(of)).is_empty();
+        for _ in 0..LEVELS {
+            if offset >= 0 && !is_inner(of) {
+                break;
+            }
+            let Some((outer, at)) = btf.container_of(of) else {
+                break;
+            };
             of = outer;
             offset = offset.wrapping_add(at as i64);
         }
@@ -205,147 +297,34 @@ impl<'a> Typing<'a> {
     }
 
     /// Type of the variable that an address lies in, and the distance from its start.
-    fn variable(&self, address: u64) -> Option<Target> {
+    pub(super) fn variable(&self, address: u64) -> Option<Target> {
         let (symbol, distance) = self.image.symbol_at(address)?;
         Some((self.btf?.variable(symbol.name)?, distance as i64))
     }
 
-    /// Whether addresses on this base are per-CPU: `%gs:` or `__per_cpu_offset[cpu]`.
-    fn is_per_cpu(&self, base: ValueId) -> bool {
-        if base == Values::PER_CPU {
-            return true;
-        }
-        let Value::Load { address, bytes: 8 } = self.values.get(base) else {
-            return false;
-        };
-        Some(address.displacement as u64) == self.landmarks.per_cpu_offsets
+    pub(super) fn is_structure(&self, of: TypeId) -> bool {
+        let kind = self.btf.map(|btf| btf.kind(btf.resolve(of)));
+        matches!(kind, Some(Kind::Structure { .. } | Kind::Union { .. }))
     }
+}
 
-    /// What a value points to.
-    fn target(&mut self, id: ValueId) -> Option<Target> {
-        if let Some(&known) = self.targets.get(&id) {
-            return known;
-        }
-        self.targets.insert(id, None);
-        let target = self.find_target(id).or_else(|| self.stored(id));
-        self.targets.insert(id, target);
-        target
-    }
-
-    fn find_target(&mut self, id: ValueId) -> Option<Target> {
-        match self.values.get(id) {
-            Value::Initial(number) => self.parameter(number),
-            Value::Offset(Address { base, displacement }) => {
-                let (of, offset) = self.target(base)?;
-                Some((of, offset.wrapping_add(displacement)))
-            }
-            Value::Load { address, bytes: 8 } => self.loaded(address),
-            Value::Returned(call) => self.returned(call),
-            Value::Merge(_) => self.merged(id),
-            Value::Indexed {
-                base,
-                index,
-                scale: 1,
-            } => self.target(base).or_else(|| self.target(index)),
-            // Flags in the low bits of a pointer are masked away.
-            Value::Masked { of, mask } if (mask as i64) < 0 && mask as i64 >= -64 => {
-                self.target(of)
-            }
-            Value::Zero
-            | Value::PerCpu
-            | Value::Constant(_)
-            | Value::Indexed { .. }
-            | Value::Load { .. }
-            | Value::Masked { .. }
-            | Value::Truncated(_)
-            | Value::Read { .. }
-            | Value::Opaque(..) => None,
+impl Identity {
+    /// Whether it is a seqcount with a name.
+    pub(super) fn is_named(&self) -> bool {
+        match self {
+            Self::Seqcount(seqcount) => seqcount.name != Name::Unknown,
+            Self::Global(_) | Self::Other => true,
+            Self::Displacement(_) | Self::FromMember(..) => false,
         }
     }
+}
 
-    /// Parameters in registers, as the System V ABI passes them. Functions that gcc has cloned
-    /// (`.isra.0`, `.constprop.0`) have other parameters, and no BTF.
-    fn parameter(&self, number: u8) -> Option<Target> {
-        let btf = self.btf?;
-        let name = self.function.parent_name().unwrap_or(self.function.name);
-        let prototype = btf.function(name)?;
-        let mut next = 0;
-        for parameter in btf.parameters(prototype) {
-            let bytes = btf.size_bytes(parameter);
-            if bytes > 16 {
-                // Passed on the stack.
-                continue;
-            }
-            if *ARGUMENTS.get(next)? == number {
-                return self.pointee(parameter);
-            }
-            next += if bytes > 8 { 2 } else { 1 };
-        }
-        None
-    }
-
-    fn loaded(&mut self, address: Address) -> Option<Target> {
-        let Address { base, displacement } = address;
-        if base == Values::PER_CPU && self.landmarks.current.contains(&(displacement as u64)) {
-            return self.landmarks.task.map(|task| (task, 0));
-        }
-        let (of, offset) = if base == Values::ZERO || self.is_per_cpu(base) {
-            self.variable(displacement as u64)?
-        } else {
-            let (of, offset) = self.target(base)?;
-            (of, offset.wrapping_add(displacement))
-        };
-        self.pointer_at(of, offset)
-    }
-
-    /// A value is what the places are for that it is stored in.
-    fn stored(&mut self, id: ValueId) -> Option<Target> {
-        let evidence = self.evidence;
-        let stores = evidence.stores.iter().filter(|(value, _)| *value == id);
-        let mut targets = stores.filter_map(|&(_, Address { base, displacement })| {
-            let (of, offset) = self.target(base)?;
-            self.pointer_at(of, offset.wrapping_add(displacement))
-        });
-        let first = targets.next()?;
-        targets.all(|target| target == first).then_some(first)
-    }
-
-    /// What the pointer at an offset of an object points to.
-    fn pointer_at(&self, of: TypeId, offset: i64) -> Option<Target> {
-        let (of, offset) = self.container(of, offset);
-        let place = self.btf?.place_at(of, offset)?;
-        if place.rest == 0 {
-            self.pointee(place.leaf)
-        } else {
-            None
-        }
-    }
-
-    fn returned(&self, call: u64) -> Option<Target> {
-        let btf = self.btf?;
-        let name = self.image.name_at(self.evidence.callee(call)?)?;
-        match btf.kind(btf.function(name)?) {
-            Kind::Prototype { returns } => self.pointee(returns),
-            _ => None,
-        }
-    }
-
-    /// Inputs of a merge must not contradict each other.
-    fn merged(&mut self, id: ValueId) -> Option<Target> {
-        let values = self.values;
-        let mut targets = values
-            .inputs(id)
-            .iter()
-            .filter_map(|&input| self.target(input));
-        let first = targets.next()?;
-        targets.all(|target| target == first).then_some(first)
-    }
-
-    fn pointee(&self, id: TypeId) -> Option<Target> {
-        let btf = self.btf?;
-        match btf.kind(btf.resolve(id)) {
-            Kind::Pointer(to) if btf.resolve(to) != TypeId::VOID => Some((to, 0)),
-            _ => None,
-        }
-    }
+/// A path with its indices left out: `clock_base[].seq`, since code is about any element.
+fn any_index(path: &str) -> String {
+    let mut is_index = false;
+    let keep = |letter: &char| {
+        is_index = (is_index || *letter == '[') && *letter != ']';
+        !is_index || *letter == '['
+    };
+    path.chars().filter(keep).collect()
 }

@@ -86,17 +86,7 @@ impl<'a> Labels<'a> {
 
     /// What is known of a seqcount that is one of two.
     pub(super) fn either(left: &Seqcount, right: &Seqcount) -> Seqcount {
-        if left == right {
-            return left.clone();
-        }
-        let mut names = [candidates(&left.name), candidates(&right.name)].concat();
-        names.sort_unstable();
-        names.dedup();
-        let lockname = left.lockname.filter(|_| left.lockname == right.lockname);
-        Seqcount {
-            name: one_of(names),
-            lockname,
-        }
+        either(left, right)
     }
 
     /// The seqcount that is written where this word is incremented.
@@ -112,7 +102,7 @@ impl<'a> Labels<'a> {
         match study.identities.get(&word) {
             Some(Identity::Seqcount(seqcount)) => seqcount.clone(),
             Some(Identity::Global(address)) => Seqcount {
-                name: self.global(*address),
+                name: global(self.image, *address),
                 lockname: self.global_lockname(*address, allowed),
             },
             Some(Identity::Displacement(displacement)) => {
@@ -124,7 +114,9 @@ impl<'a> Labels<'a> {
                     .filter(at)
                     .filter(|member| member.offset != 0)
                     .cloned();
-                one_member(found.collect(), allowed)
+                let found: Vec<SeqcountMember> = found.collect();
+                let found = self.btf.map_or_else(Vec::new, |btf| btf.outermost(&found));
+                one_member(found, allowed)
             }
             Some(Identity::FromMember(of, distance)) => {
                 let found = self
@@ -149,23 +141,6 @@ impl<'a> Labels<'a> {
             Some(wait) => wait.locks.function.waits_for,
             None if self.image.realtime && reader.spins => WITHOUT_LOCK,
             None => &[],
-        }
-    }
-
-    /// The name of a global; unknown where kallsyms has functions only (no CONFIG_KALLSYMS_ALL).
-    fn global(&self, address: u64) -> Name {
-        // The letter of a data symbol may be that of text (since 7.0), so the address decides.
-        let is_variable = |symbol: &Symbol<'_>| {
-            !symbol.name.is_empty() && self.image.segment_of(symbol.address).is_none()
-        };
-        match self.image.symbol_at(address) {
-            Some((symbol, 0)) if is_variable(&symbol) => Name::Global(symbol.name.to_owned()),
-            Some((symbol, distance))
-                if is_variable(&symbol) && distance < LARGEST_VARIABLE_BYTES =>
-            {
-                Name::Global(format!("{}+{distance:#x}", symbol.name))
-            }
-            _ => Name::Unknown,
         }
     }
 
@@ -201,6 +176,35 @@ impl<'a> Labels<'a> {
             [only] => Some(*only),
             _ => None,
         }
+    }
+}
+
+/// What is known of a seqcount that is one of two.
+pub(super) fn either(left: &Seqcount, right: &Seqcount) -> Seqcount {
+    if left == right {
+        return left.clone();
+    }
+    let mut names = [candidates(&left.name), candidates(&right.name)].concat();
+    names.sort_unstable();
+    names.dedup();
+    let lockname = left.lockname.filter(|_| left.lockname == right.lockname);
+    Seqcount {
+        name: one_of(names),
+        lockname,
+    }
+}
+
+/// The name of a global; unknown where kallsyms has functions only (no CONFIG_KALLSYMS_ALL).
+pub(super) fn global(image: &Image, address: u64) -> Name {
+    // The letter of a data symbol may be that of text (since 7.0), so the address decides.
+    let is_variable =
+        |symbol: &Symbol<'_>| !symbol.name.is_empty() && image.segment_of(symbol.address).is_none();
+    match image.symbol_at(address) {
+        Some((symbol, 0)) if is_variable(&symbol) => Name::Global(symbol.name.to_owned()),
+        Some((symbol, distance)) if is_variable(&symbol) && distance < LARGEST_VARIABLE_BYTES => {
+            Name::Global(format!("{}+{distance:#x}", symbol.name))
+        }
+        _ => Name::Unknown,
     }
 }
 

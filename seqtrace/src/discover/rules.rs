@@ -7,13 +7,15 @@
 //!   dropped, and the word is read again (lock-unlock, PREEMPT_RT only).
 //! * A *spin*: if bit 0 is set, `pause`, and the word is read again. Flag words are polled just
 //!   so, hence it counts only for words that something else shows to be sequences.
+//! * A *mask*: bit 0 of a word as it was loaded is masked away, the word lies where some structure
+//!   has a seqcount, and is not written.
 //! * A *check*: a word that is known to be a sequence is compared with anything; the start value
 //!   came from another function.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    catalog::Name,
+    catalog::{Name, Seqcount},
     evidence::{Compare, Evidence, Lock, LockCall, Pause, Test},
     graph::BlockIndex,
     identify::Identity,
@@ -34,6 +36,10 @@ const COMPARED_BY_WRITERS: &str = "mm_struct.mm_lock_seq";
 pub(super) struct Study {
     pub(super) evidence: Evidence,
     pub(super) identities: FxHashMap<ValueId, Identity>,
+    /// Globals that the function shows to be sequences by how it writes them.
+    pub(super) written: Vec<u64>,
+    /// Words that lie where some structure has a seqcount.
+    pub(super) likely: FxHashSet<ValueId>,
 }
 
 /// A test whose odd branch takes and drops the writer's lock.
@@ -112,10 +118,18 @@ impl Study {
                 .copied()
                 .filter(|word| !self.is_refuted(*word))
                 .collect();
-            let is_tested = words.iter().any(|word| self.is_tested(*word));
-            let is_pair = is_tested && self.is_loaded_before(compare, &words);
+            let is_known = |word: &ValueId| self.is_tested(*word) || self.is_reread(compare, *word);
+            let is_pair = words.iter().any(is_known) && self.is_loaded_before(compare, &words);
             is_pair.then_some(Check { compare, words })
         })
+    }
+
+    /// Whether the types say that the word is a sequence, and it is compared with nothing but
+    /// itself if others than readers compare it too.
+    fn is_reread(&self, compare: &Compare, word: ValueId) -> bool {
+        let is_typed = matches!(self.identities.get(&word), Some(Identity::Seqcount(_)));
+        let is_only = || compare.operands.iter().all(|side| side.value == word);
+        is_typed && (!self.is_compared_by_writers(word) || is_only())
     }
 
     /// Whether bit 0 of the word, as it was loaded, is masked away or decides where to go. What
@@ -144,6 +158,10 @@ impl Study {
 
     /// Globals that this function shows to be sequences.
     pub(super) fn confirms(&self) -> impl Iterator<Item = u64> {
+        self.read_globals().chain(self.written.iter().copied())
+    }
+
+    fn read_globals(&self) -> impl Iterator<Item = u64> {
         self.shown_here()
             .into_iter()
             .filter_map(|word| match self.identities.get(&word) {
@@ -161,7 +179,7 @@ impl Study {
     /// Globals that this function reads as latches are: bit 0 selects the copy to read, and never
     /// the way to go.
     pub(super) fn latches(&self) -> impl Iterator<Item = u64> {
-        self.confirms().filter(|&global| {
+        self.read_globals().filter(|&global| {
             let is_it =
                 |word: &ValueId| self.identities.get(word) == Some(&Identity::Global(global));
             let tests = || {
@@ -176,7 +194,8 @@ impl Study {
     /// Whether the function can have sites by its own merit.
     pub(super) fn is_promising(&self) -> bool {
         let is_seqcount = |identity: &Identity| matches!(identity, Identity::Seqcount(_));
-        self.identities.values().any(is_seqcount) || !self.shown_here().is_empty()
+        let is_written = !self.written.is_empty();
+        is_written || self.identities.values().any(is_seqcount) || !self.shown_here().is_empty()
     }
 
     /// Every word that is a sequence, by this function's or another's evidence.
@@ -195,13 +214,38 @@ impl Study {
             .collect()
     }
 
+    /// Sequences that are not named; sorted.
+    pub(super) fn nameless(&self, confirmed: &Confirmed) -> Vec<ValueId> {
+        let is_named = |word: &ValueId| self.identities.get(word).is_some_and(Identity::is_named);
+        let mut words: Vec<ValueId> = self.sequences(confirmed).into_iter().collect();
+        words.retain(|word| !is_named(word));
+        words.sort_unstable();
+        words
+    }
+
     fn shown_here(&self) -> FxHashSet<ValueId> {
         let paired = self.pairs().flat_map(|check| check.words);
         let waited = self.waits().flat_map(|wait| wait.test.words.clone());
         paired
             .chain(waited)
+            .chain(self.masked())
             .filter(|word| !self.is_refuted(*word))
             .collect()
+    }
+
+    /// Words that `raw_seqcount_begin` reads whose value leaves the function.
+    fn masked(&self) -> impl Iterator<Item = ValueId> {
+        let masks = self.evidence.tests.iter().filter(|test| {
+            test.mask == ParityMask::Even && test.is_direct && test.register.is_some()
+        });
+        let words = masks.flat_map(|test| test.words.iter().copied());
+        words.filter(|word| self.likely.contains(word) && !self.is_written(*word))
+    }
+
+    fn is_written(&self, word: ValueId) -> bool {
+        let evidence = &self.evidence;
+        let is_it = |address| evidence.writes.iter().any(|write| write.address == address);
+        evidence.loads_of(&[word]).any(|load| is_it(load.address))
     }
 
     fn is_refuted(&self, word: ValueId) -> bool {
@@ -252,13 +296,22 @@ impl Study {
     /// globals and typed members, but for the one exception.
     fn ends_elsewhere(&self, word: ValueId) -> bool {
         match self.identities.get(&word) {
-            Some(Identity::Seqcount(seqcount)) => {
-                seqcount.name != Name::Member(COMPARED_BY_WRITERS.to_owned())
-            }
+            Some(Identity::Seqcount(_)) => !self.is_compared_by_writers(word),
             Some(Identity::Global(_)) => true,
             Some(Identity::Other | Identity::Displacement(_) | Identity::FromMember(..)) | None => {
                 false
             }
+        }
+    }
+
+    /// Whether the word is the one sequence that others than readers compare.
+    pub(super) fn is_compared_by_writers(&self, word: ValueId) -> bool {
+        match self.identities.get(&word) {
+            Some(Identity::Seqcount(Seqcount {
+                name: Name::Member(name),
+                ..
+            })) => name == COMPARED_BY_WRITERS,
+            _ => false,
         }
     }
 

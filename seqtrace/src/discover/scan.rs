@@ -16,11 +16,14 @@ use super::{
     evidence::Evidence,
     function::{Function, Functions},
     graph::Flow,
-    identify::{Landmarks, Typing},
+    identify::{Identity, Landmarks, Typing},
     image::Image,
+    instruction::ParityMask,
     label::Labels,
     meter::Meter,
+    naming::{Nameless, Naming},
     rules::{Confirmed, Study},
+    support::{Known, Support},
     survey::{Survey, Surveyor},
     value::{Value, Values},
 };
@@ -71,7 +74,8 @@ fn run(
         .iter()
         .flat_map(|(_, study)| study.confirms())
         .collect();
-    let studies = scan.with_readers_of(&confirmed, studies);
+    let mut studies = scan.with_readers_of(&confirmed, studies);
+    scan.ask_callers(&confirmed, &mut studies);
     let found: Vec<Found<'_, '_>> = studies
         .par_iter()
         .map(|(function, study)| Found {
@@ -188,6 +192,27 @@ impl<'a> Scan<'a> {
         studies
     }
 
+    /// Names the sequences that their functions alone do not.
+    fn ask_callers(&self, confirmed: &Confirmed, studies: &mut [Studied<'a>]) {
+        let nameless: Vec<(usize, Nameless<'a>)> = studies
+            .iter()
+            .enumerate()
+            .map(|(index, (function, study))| (index, (*function, study.nameless(confirmed))))
+            .filter(|(_, (_, words))| !words.is_empty())
+            .collect();
+        let (indices, nameless): (Vec<usize>, Vec<Nameless<'a>>) = nameless.into_iter().unzip();
+        let naming = Naming {
+            image: self.image,
+            btf: self.btf,
+            landmarks: &self.landmarks,
+            functions: self.functions,
+            flow: &self.flow,
+        };
+        for (index, names) in indices.into_iter().zip(naming.names(&nameless)) {
+            studies[index].1.identities.extend(names);
+        }
+    }
+
     fn labels(&self, studies: &[Studied<'a>]) -> Labels<'_> {
         let locks = self.surveys.iter().flat_map(|survey| &survey.locks);
         let all = studies.iter().map(|(_, study)| study);
@@ -218,9 +243,49 @@ impl<'a> Scan<'a> {
                     .or_insert_with(|| typing.identify(address));
             }
         }
+        let known = Known {
+            image: self.image,
+            btf: self.btf,
+            evidence: &evidence,
+            identities: &identities,
+        };
+        let mut written = Vec::new();
+        for (word, support) in known.supported() {
+            match support {
+                Support::Seqcount(seqcount) => {
+                    identities.insert(word, Identity::Seqcount(seqcount));
+                }
+                Support::Global(address) => written.push(address),
+            }
+        }
+        let masked = evidence
+            .tests
+            .iter()
+            .filter(|test| test.mask == ParityMask::Even);
+        let masked = masked.flat_map(|test| test.words.iter().copied());
+        let likely = masked
+            .filter(|word| {
+                let identity = identities.get(word);
+                identity.is_some_and(|identity| self.may_be_seqcount(identity))
+            })
+            .collect();
         Some(Study {
             evidence,
             identities,
+            written,
+            likely,
         })
+    }
+
+    /// Whether some structure has a seqcount where a word of unknown type lies.
+    fn may_be_seqcount(&self, identity: &Identity) -> bool {
+        let Some(btf) = self.btf else { return false };
+        match identity {
+            Identity::Displacement(displacement) => btf.seqcount_members().any(|member| {
+                member.offset != 0 && i64::try_from(member.offset) == Ok(*displacement)
+            }),
+            Identity::FromMember(of, distance) => !btf.seqcounts_from(*of, *distance).is_empty(),
+            Identity::Seqcount(_) | Identity::Global(_) | Identity::Other => false,
+        }
     }
 }

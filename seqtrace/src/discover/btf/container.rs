@@ -2,7 +2,12 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Btf, Kind, TypeId, seqcount::SeqcountMember};
+use super::{
+    Btf, DEPTH_LIMIT, Kind, TypeId,
+    seqcount::SeqcountMember,
+    walk::{Steps, Walk},
+};
+use crate::discover::catalog::Lockname;
 
 /// Types of the members by which the kernel strings objects together.
 const LIST_NODES: [&str; 6] = [
@@ -35,37 +40,103 @@ impl Btf {
     }
 
     /// Seqcounts at a distance in bytes from a member of the same structure: of the structure type
-    /// `from`, or else of any by which objects are strung together.
+    /// `from`, or else of any by which objects are strung together. Of structures inside each
+    /// other, the outermost counts.
     pub fn seqcounts_from(&self, from: Option<TypeId>, distance: i64) -> Vec<SeqcountMember> {
         let is_start = |kind: TypeId| match from {
-            Some(from) => self.resolve(kind) == self.resolve(from),
-            None => LIST_NODES.contains(&self.name(self.resolve(kind))),
+            Some(from) => kind == self.resolve(from),
+            None => LIST_NODES.contains(&self.name(kind)),
         };
         let is_near = |member: &SeqcountMember| {
-            let Ok(offset) = i64::try_from(member.offset) else {
-                return false;
-            };
-            self.direct_members(member.structure)
-                .any(|(kind, at)| offset.wrapping_sub(at) == distance && is_start(kind))
+            let start = i64::try_from(member.offset).map(|offset| offset.wrapping_sub(distance));
+            let start = start.ok().and_then(|start| u64::try_from(start).ok());
+            start.is_some_and(|start| {
+                self.starts_at(member.structure, start, &is_start, Steps::new().walk())
+            })
         };
-        self.seqcount_members()
-            .filter(|member| is_near(member))
-            .cloned()
-            .collect()
+        let near = self.seqcount_members().filter(|member| is_near(member));
+        self.outermost(&near.cloned().collect::<Vec<_>>())
     }
 
-    /// Types and offsets of the members of a structure, those of anonymous ones included.
-    fn direct_members(&self, id: TypeId) -> impl Iterator<Item = (TypeId, i64)> {
-        let direct = self.members(id).map(|member| (member, 0));
-        let anonymous = self.members(id).filter(|member| member.name.is_empty());
-        let inner = anonymous.flat_map(|outer| {
-            let inner = self.members(self.resolve(outer.kind));
-            inner.map(move |member| (member, outer.offset_bits))
+    /// Leaves those members out that are seen again from a structure around theirs.
+    pub fn outermost(&self, members: &[SeqcountMember]) -> Vec<SeqcountMember> {
+        let is_inside = |inner: &SeqcountMember, outer: &SeqcountMember| {
+            let Some(start) = outer.offset.checked_sub(inner.offset) else {
+                return false;
+            };
+            let is_inner = |kind: TypeId| kind == self.resolve(inner.structure);
+            inner.structure != outer.structure
+                && self.starts_at(outer.structure, start, &is_inner, Steps::new().walk())
+        };
+        let is_outermost =
+            |inner: &&SeqcountMember| !members.iter().any(|outer| is_inside(inner, outer));
+        members.iter().filter(is_outermost).cloned().collect()
+    }
+
+    /// Whether a member of such a type, by value and at any depth, starts at an offset of an
+    /// object.
+    fn starts_at(
+        &self,
+        id: TypeId,
+        offset: u64,
+        is_wanted: &dyn Fn(TypeId) -> bool,
+        walk: Walk<'_>,
+    ) -> bool {
+        let Some(walk) = walk.deeper() else {
+            return false;
+        };
+        let id = self.resolve(id);
+        if let Kind::Array { element, .. } = self.kind(id) {
+            let inner = offset.checked_rem(self.size_bytes(element));
+            return inner.is_some_and(|inner| self.starts_at(element, inner, is_wanted, walk));
+        }
+        let around = self.members(id).filter(|member| {
+            let start = u64::from(member.offset_bits / 8);
+            let end = start.saturating_add(self.size_bytes(member.kind));
+            member.width_bits == 0 && (start..end).contains(&offset)
         });
-        let offset = |bits: u32, outer_bits: u32| i64::from(bits.saturating_add(outer_bits) / 8);
-        direct
-            .chain(inner)
-            .map(move |(member, outer)| (member.kind, offset(member.offset_bits, outer)))
+        around.into_iter().any(|member| {
+            let inner = offset - u64::from(member.offset_bits / 8);
+            inner == 0 && is_wanted(self.resolve(member.kind))
+                || self.starts_at(member.kind, inner, is_wanted, walk)
+        })
+    }
+
+    /// Whether an object of one type begins with an object of the other, a structure.
+    pub fn begins_with(&self, outer: TypeId, inner: TypeId) -> bool {
+        let (mut id, inner) = (self.resolve(outer), self.resolve(inner));
+        for _ in 0..DEPTH_LIMIT {
+            let first = self.members(id).find(|member| member.offset_bits == 0);
+            let Some(first) = first else {
+                return false;
+            };
+            id = self.resolve(first.kind);
+            if id == inner {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The one seqcount in an array in a structure whose sequence lies a whole number of elements
+    /// from the offset in bytes; its name, as of [`SeqcountMember`], and its LOCKNAME.
+    pub fn seqcount_in_array(&self, of: TypeId, offset: i64) -> Option<(String, Lockname)> {
+        let of = self.resolve(of);
+        let mut found = self.members(of).filter_map(|array| {
+            let Kind::Array { element, count } = self.kind(self.resolve(array.kind)) else {
+                return None;
+            };
+            let size = i64::try_from(self.size_bytes(element)).ok()?;
+            let start = i64::from(array.offset_bits / 8);
+            let inner = offset.wrapping_sub(start).checked_rem_euclid(size)?;
+            let seqcount = self.place_at(element, inner)?.seqcount?;
+            let is_it = count > 0 && seqcount.offset == 0;
+            let dot = if seqcount.path.is_empty() { "" } else { "." };
+            let (owner, array, path) = (self.name(of), array.name, seqcount.path);
+            is_it.then(|| (format!("{owner}.{array}[]{dot}{path}"), seqcount.lockname))
+        });
+        let only = found.next()?;
+        found.next().is_none().then_some(only)
     }
 
     fn containers(&self) -> &Containers {

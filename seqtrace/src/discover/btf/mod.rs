@@ -186,6 +186,16 @@ impl Btf {
         })
     }
 
+    /// As [`Self::function`], without those of the base.
+    pub fn own_function(&self, name: &str) -> Option<TypeId> {
+        let pick = |kind| match kind {
+            Kind::Function(prototype) => Some(prototype),
+            _ => None,
+        };
+        let id = self.find_own_id(name, |kind| pick(kind).is_some())?;
+        pick(self.kind(id))
+    }
+
     /// The type of the global variable of that name. Most kernels describe per-CPU ones only.
     pub fn variable(&self, name: &str) -> Option<TypeId> {
         self.find(name, |kind| match kind {
@@ -222,11 +232,14 @@ impl Btf {
     }
 
     fn find_id(&self, name: &str, wanted: impl Fn(Kind) -> bool + Copy) -> Option<TypeId> {
-        let own = self
-            .names
-            .candidates(name)
-            .find(|&id| wanted(self.kind(id)) && self.name(id) == name);
+        let own = self.find_own_id(name, wanted);
         own.or_else(|| self.base.as_ref()?.find_id(name, wanted))
+    }
+
+    fn find_own_id(&self, name: &str, wanted: impl Fn(Kind) -> bool) -> Option<TypeId> {
+        self.names
+            .candidates(name)
+            .find(|&id| wanted(self.kind(id)) && self.name(id) == name)
     }
 
     /// The object that holds a type, and where in its bytes the record starts.

@@ -3,6 +3,7 @@
 
 mod card;
 mod fixture;
+mod writes;
 
 use crate::discover::{
     btf::{Btf, encode::Encoder},
