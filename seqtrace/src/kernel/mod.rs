@@ -1,13 +1,18 @@
-//! Facts about the running kernel. The only module that reads `/proc` and `/sys`.
+//! Facts about the running kernel, and files of kernels. The only module that reads `/proc` and
+//! `/sys`.
 
 pub mod cache;
+pub mod debuginfo;
 pub mod feature;
+pub mod file;
 pub mod hazards;
+pub mod installed;
 pub mod instance;
 pub mod kallsyms;
 pub mod kcore;
 pub mod modules;
 pub mod object;
+pub mod offline;
 pub mod privilege;
 pub mod program;
 pub mod running;

@@ -14,6 +14,7 @@ mod names;
 mod parse;
 mod record;
 mod seqcount;
+mod split;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -227,3 +227,20 @@ fn flipped_bytes_never_panic() {
         }
     }
 }
+
+#[test]
+fn types_of_a_module_do_not_fit_another_vmlinux() {
+    let vmlinux = |first: &str| {
+        let mut btf = Encoder::new();
+        let int = btf.int(first, 4);
+        btf.structure("seqcount", 4, &[("sequence", int, 0)]);
+        Arc::new(parse(&btf))
+    };
+    let (built_with, other) = (vmlinux("unsigned int"), vmlinux("int"));
+    let mut module = Encoder::on(&built_with);
+    let long = module.int("long", 8);
+    module.structure("own", 8, &[("value", long, 0)]);
+    let on = |base| Btf::parse(module.bytes(), Some(base)).unwrap();
+    assert!(on(built_with).fits_base());
+    assert!(!on(other).fits_base());
+}

@@ -12,6 +12,8 @@ pub mod modinfo;
 mod module;
 mod order;
 mod relocate;
+#[cfg(test)]
+mod tests;
 mod vmlinux;
 
 use object::{
@@ -40,6 +42,8 @@ type File<'data> = ElfFile64<'data, LittleEndian>;
 /// What is in the file of a kernel or a module.
 #[derive(Debug)]
 pub struct Kernel {
+    /// `uname -r` of the kernel it is, or was built for, where it says so.
+    pub release: Option<String>,
     /// Its text, symbols and tables.
     pub image: Image,
     /// The bytes of its types; `None` when it was built without.
@@ -61,4 +65,10 @@ fn is_code(section: &ElfSection64<'_, '_, LittleEndian>) -> bool {
         return false;
     };
     sh_flags.contains(format::SHF_EXECINSTR) && !sh_flags.contains(format::SHF_WRITE)
+}
+
+/// Whether a symbol's name is one that the kernel keeps: labels of the assembler are not
+/// (`scripts/mksysmap`, `is_mapping_symbol` in `include/linux/module_symbol.h`).
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with(".L") && !name.starts_with("L0")
 }

@@ -16,7 +16,7 @@ use super::{
     BTF, BUG_TABLE, BUILD_ID, EXCEPTION_TABLE, File, JUMP_TABLE, Kernel, contents,
     header::{Form, form},
     imports::Imports,
-    is_code,
+    is_code, is_name,
     layout::{BASE, Layout, layout},
     modinfo::{MODINFO, Modinfo},
     relocate::{Targets, relocated},
@@ -69,6 +69,7 @@ pub fn module(bytes: &[u8], vmlinux: Option<Arc<Symbols>>) -> Result<Kernel> {
     let realtime = modinfo.is_realtime() || imports.address("rt_spin_lock").is_some();
     let made_up = imports.into_made_up();
     Ok(Kernel {
+        release: modinfo.release().map(str::to_owned),
         image: Image {
             name: modinfo.get("name").unwrap_or_default().to_owned(),
             build_id: note::build_id(contents(&file, BUILD_ID)).unwrap_or_default(),
@@ -93,11 +94,7 @@ fn own_symbols<'data>(file: &File<'data>, layout: &Layout) -> impl Iterator<Item
             return None;
         };
         let start = layout.address(index).filter(|_| !layout.is_init(index))?;
-        let name = symbol.name().ok()?;
-        // Labels of the assembler are no names (`is_mapping_symbol`).
-        if name.is_empty() || name.starts_with(".L") || name.starts_with("L0") {
-            return None;
-        }
+        let name = symbol.name().ok().filter(|name| is_name(name))?;
         let section = file.section_by_index(index).ok()?;
         let kind = if is_code(&section) {
             SymbolKind::Text

@@ -11,7 +11,7 @@ use object::{
 use super::{
     BTF, BUG_TABLE, BUILD_ID, EXCEPTION_TABLE, File, JUMP_TABLE, Kernel, contents,
     header::{Form, form},
-    is_code, kallsyms,
+    is_code, is_name, kallsyms,
     memory::Memory,
     order::rank,
 };
@@ -23,6 +23,8 @@ use crate::discover::{
 
 /// Section with the tests of CPU features that the kernel replaces when it boots.
 const FEATURE_TESTS: &str = ".altinstr_aux";
+/// Enough for the release in the banner (`__NEW_UTS_LEN` is 64).
+const BANNER_BYTES: u64 = 80;
 
 /// Takes a vmlinux apart. Where it has no symbol table, as the one in a boot image, its symbols
 /// are those that it carries for itself.
@@ -72,6 +74,7 @@ pub fn vmlinux(bytes: &[u8]) -> Result<Kernel> {
         .or_else(|| between("_stext", "_etext"))
         .context("its text is not in the file: it holds debug information only, or is cut off")?;
     Ok(Kernel {
+        release: release(&memory, &symbols),
         image: Image {
             name: "vmlinux".to_owned(),
             build_id: build_id(&file, &memory, &symbols),
@@ -107,7 +110,7 @@ fn own_symbols(file: &File<'_>) -> Symbols {
             } else {
                 SymbolKind::Data
             };
-            let name = symbol.name().ok().filter(|name| !name.is_empty())?;
+            let name = symbol.name().ok().filter(|name| is_name(name))?;
             let address = symbol.address();
             let named = Symbol {
                 address,
@@ -138,6 +141,15 @@ fn text_start(file: &File<'_>) -> Result<u64> {
             executable.next().map(|segment| segment.address())
         })
         .context("it has no text: neither section nor program headers tell where it is")
+}
+
+/// `uname -r`, from the line that the kernel prints first (`init/version-timestamp.c`).
+fn release(memory: &Memory<'_>, symbols: &Symbols) -> Option<String> {
+    let start = symbols.address_of("linux_banner")?;
+    let banner = memory.segment(start, start.checked_add(BANNER_BYTES)?)?;
+    let words = banner.bytes.strip_prefix(b"Linux version ")?;
+    let release = words.split(|&byte| byte == b' ').next()?;
+    String::from_utf8(release.to_vec()).ok()
 }
 
 /// By the notes section, or by the symbols around the notes.

@@ -38,7 +38,7 @@ pub(super) fn build(source: &str, realtime: bool) -> Image {
         .expect("these tests need a C compiler called `cc`");
     assert!(status.success(), "the fixture does not compile");
     let object = fs::read(&output).expect("the compiler wrote it");
-    let Kernel { image, btf: _ } = elf::module(&object, None).expect("an object file");
+    let Kernel { image, .. } = elf::module(&object, None).expect("an object file");
     Image {
         name: "fixture".to_owned(),
         realtime,

@@ -13,13 +13,18 @@ const PAYLOAD_LENGTH: usize = 0x24c;
 /// The first version of the header that says where the payload is (2.6.26).
 const VERSION_WITH_PAYLOAD: u16 = 0x208;
 
+/// Whether the bytes begin as a boot image does.
+pub(super) fn is_image(bytes: &[u8]) -> bool {
+    bytes.get(MAGIC..MAGIC + 4) == Some(b"HdrS")
+}
+
 /// The compressed kernel; `None` when the bytes are no boot image.
 ///
 /// # Errors
 ///
 /// When the image is older than the header's fields, or cut off.
 pub(super) fn payload(bytes: &[u8]) -> Result<Option<&[u8]>> {
-    if bytes.get(MAGIC..MAGIC + 4) != Some(b"HdrS") {
+    if !is_image(bytes) {
         return Ok(None);
     }
     let word = |at: usize| -> Result<usize> {

@@ -24,6 +24,8 @@ pub const LARGEST_BYTES: usize = 1 << 30;
 /// A compressed boot image is the deepest nesting that exists.
 const LAYERS: usize = 3;
 
+const UNKNOWN: &str = "it is neither an ELF file, a boot image (vmlinuz), nor compressed";
+
 /// The ELF file in the bytes of a vmlinux, a boot image or a module, whatever it is compressed
 /// with.
 ///
@@ -42,6 +44,17 @@ pub fn elf_file(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
     bail!("it is compressed more than {LAYERS} times")
 }
 
+/// Refuses what cannot hold an ELF file, by its first bytes: a kilobyte is enough.
+///
+/// # Errors
+///
+/// As said.
+pub fn ensure_known(head: &[u8]) -> Result<()> {
+    let is_known = header::is_elf(head) || boot::is_image(head) || Compression::of(head).is_some();
+    ensure!(is_known, UNKNOWN);
+    Ok(())
+}
+
 /// What is in a boot image, or in compressed bytes.
 fn opened(bytes: &[u8]) -> Result<Vec<u8>> {
     if let Some(payload) = boot::payload(bytes)? {
@@ -56,8 +69,7 @@ fn opened(bytes: &[u8]) -> Result<Vec<u8>> {
             .unpack(payload, LARGEST_BYTES)
             .with_context(|| format!("the kernel in this boot image ({compression}) is damaged"));
     }
-    let compression = Compression::of(bytes)
-        .context("it is neither an ELF file, a boot image (vmlinuz), nor compressed")?;
+    let compression = Compression::of(bytes).context(UNKNOWN)?;
     compression
         .unpack(bytes, LARGEST_BYTES)
         .with_context(|| format!("the {compression} data in it is damaged"))

@@ -12,6 +12,8 @@
 
 mod addresses;
 mod names;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 use self::{addresses::addresses, names::Names, tokens::Tokens};
