@@ -11,6 +11,7 @@ mod container;
 pub(crate) mod encode;
 mod member;
 mod names;
+mod parameter;
 mod parse;
 mod record;
 mod seqcount;
