@@ -195,7 +195,7 @@ fn kernels_cut_off_are_refused() {
     for parts in 1..8 {
         let cut = |bytes: &[u8]| bytes[..bytes.len() * parts / 8].to_vec();
         assert_refused(&place.write("vmlinux", &cut(&kernel)), &["it "]);
-        assert_refused(&place.write("vmlinuz", &cut(&image)), &["cut off"]);
+        assert_refused(&place.write("vmlinuz", &cut(&image)), &["it "]);
     }
 }
 

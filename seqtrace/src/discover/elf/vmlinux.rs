@@ -21,10 +21,11 @@ use crate::discover::{
     symbols::{Symbol, SymbolKind, Symbols},
 };
 
-/// Section with the tests of CPU features that the kernel replaces when it boots.
-const FEATURE_TESTS: &str = ".altinstr_aux";
 /// Enough for the release in the banner (`__NEW_UTS_LEN` is 64).
 const BANNER_BYTES: u64 = 80;
+
+/// Section with the tests of CPU features that the kernel replaces when it boots.
+const FEATURE_TESTS: &str = ".altinstr_aux";
 
 /// Takes a vmlinux apart. Where it has no symbol table, as the one in a boot image, its symbols
 /// are those that it carries for itself.
