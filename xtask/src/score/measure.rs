@@ -53,7 +53,7 @@ impl Programs {
         let Debuginfo { vmlinux, modules } = debuginfo;
         let mut sites = Command::new(&self.seqtrace);
         sites
-            .args(["--quiet", "sites", "--json", "--image"])
+            .args(["sites", "--quiet", "--json", "--image"])
             .arg(&kernel.image);
         sites.arg("--score").arg(vmlinux);
         if let Some(modules) = modules {
