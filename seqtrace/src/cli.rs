@@ -143,7 +143,8 @@ pub struct SitesArguments {
     /// Write the whole catalog as JSON lines, `-` for standard output
     #[arg(long, value_name = "FILE", conflicts_with_all = ["long", "json", "selection"])]
     pub catalog: Option<PathBuf>,
-    /// Compare what the scan finds with this file's debuginfo; works with --json
+    /// Compare what the scan finds with this file's debuginfo, and modules with their own; works
+    /// with --json
     #[arg(
         long,
         value_name = "DEBUGINFO",
@@ -199,7 +200,16 @@ pub struct InputArguments {
     /// Look at this file instead of the running kernel; needs no root
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
-    /// Take source lines and inline chains from this file [default: from --image, if it has them]
+    /// With --image: look at the modules in this directory and below it too
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "image",
+        conflicts_with = "no_modules"
+    )]
+    pub modules: Option<PathBuf>,
+    /// Take source lines and inline chains from this file [default: from the files looked at, or
+    /// where distributions install them]
     #[arg(long, value_name = "FILE")]
     pub debuginfo: Option<PathBuf>,
 }
@@ -324,6 +334,8 @@ mod tests {
             &["--disassemble", "d_lookup", "--role", "spin"],
             &["--catalog", "-", "--seqcount", "*"],
             &["--score", "vmlinux", "--long"],
+            &["--modules", "/lib/modules"],
+            &["--image", "vmlinux", "--modules", ".", "--no-modules"],
             &["--score", "vmlinux", "--debuginfo", "vmlinux"],
             &["--function", "a[", "--long"],
             &["--role", "reader"],

@@ -58,6 +58,11 @@ fn usage_errors_have_status_2_and_say_what_is_wrong() {
         (&["sites", "--json", "--long"], "cannot be used with"),
         (&["sites", "--seqcount", "a["], "unclosed character class"),
         (&["sites", "--role", "reader"], "block, spin, retry"),
+        (&["sites", "--modules", "."], "--image"),
+        (
+            &["sites", "--disassemble", "a", "--json"],
+            "cannot be used with",
+        ),
     ] {
         let output = seqtrace(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}");
@@ -71,6 +76,18 @@ fn a_command_that_does_not_exist_is_told_before_anything_else() {
     assert_one_line(
         &["stat", "--", "no-such-command"],
         "there is no command `no-such-command` in PATH: check its name, or give its path",
+    );
+}
+
+#[test]
+fn a_site_that_is_none_is_told_before_anything_else() {
+    assert_one_line(
+        &["sites", "--disassemble", "d_lookup+here"],
+        "`here` in `d_lookup+here` is no hexadecimal distance",
+    );
+    assert_one_line(
+        &["sites", "--catalog", "/no/such/place/a.jsonl"],
+        "cannot write `/no/such/place/a.jsonl`: the directory `/no/such/place` does not exist",
     );
 }
 
@@ -123,7 +140,8 @@ fn examples(document: &str) -> Vec<Vec<String>> {
     blocks
         .flat_map(str::lines)
         .filter_map(|line| {
-            let line = line.trim_start().trim_start_matches("sudo ");
+            let line = line.trim_start().trim_start_matches("$ ");
+            let line = line.trim_start_matches("sudo ");
             let rest = line.strip_prefix("seqtrace")?;
             if !rest.is_empty() && !rest.starts_with(' ') {
                 return None;
@@ -136,11 +154,14 @@ fn examples(document: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn the_examples_in_the_readme_are_command_lines_of_this_version() {
-    let readme = include_str!("../../README.md");
-    let examples = examples(readme);
-    assert!(examples.len() >= 5, "{examples:?}");
-    for words in examples {
+fn the_examples_in_the_documents_are_command_lines_of_this_version() {
+    let readme = examples(include_str!("../../README.md"));
+    let sites = examples(include_str!("../../docs/sites.md"));
+    assert!(
+        readme.len() >= 7 && sites.len() >= 8,
+        "{readme:?} {sites:?}"
+    );
+    for words in readme.into_iter().chain(sites) {
         let words = std::iter::once("seqtrace".to_owned()).chain(words);
         let words: Vec<String> = words.collect();
         if let Err(error) = Cli::try_parse_from(&words) {

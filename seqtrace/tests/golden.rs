@@ -13,6 +13,10 @@ use seqtrace::{
     export::{flamegraph, folded, folded::Weight, json, live, table},
 };
 
+#[path = "golden/card.rs"]
+mod card;
+#[path = "golden/schema.rs"]
+mod schema;
 #[path = "golden/sites.rs"]
 mod sites;
 

@@ -47,6 +47,8 @@ pub enum View {
 pub struct Input {
     /// A file instead of the running kernel.
     pub image: Option<PathBuf>,
+    /// Where its modules are; `None`: without modules.
+    pub modules: Option<PathBuf>,
     /// Where source lines and inline chains are; `None`: in the image, if there are any.
     pub debuginfo: Option<PathBuf>,
 }
@@ -63,7 +65,11 @@ pub(super) fn task(arguments: SitesArguments) -> Result<(Task, VerbosityArgument
         discover,
     } = arguments;
     let (sources, verbosity) = sources(&discover);
-    let InputArguments { image, debuginfo } = input;
+    let InputArguments {
+        image,
+        modules,
+        debuginfo,
+    } = input;
     let view = if let Some(site) = disassemble {
         card(&site)?
     } else if let Some(file) = catalog {
@@ -81,7 +87,11 @@ pub(super) fn task(arguments: SitesArguments) -> Result<(Task, VerbosityArgument
     };
     let task = Task::Sites {
         view,
-        input: Input { image, debuginfo },
+        input: Input {
+            image,
+            modules,
+            debuginfo,
+        },
         sources,
     };
     Ok((task, verbosity))

@@ -5,7 +5,7 @@ use crate::{
         card::{Card, Code, Line, Mark, Place},
         catalog::{CheckClass, Frame, Odd, Role, StartValue, Write},
     },
-    export::sites::list,
+    export::inlined,
 };
 
 /// The text of instructions is this wide at most before what is told about them moves right.
@@ -52,7 +52,7 @@ pub fn text(card: &Card) -> String {
             Line::Code(code) => {
                 if !code.chain.is_empty() && code.chain != chain {
                     chain = &code.chain;
-                    text = text + "; " + &list::chain(chain) + "\n";
+                    text = text + "; " + &inlined::chain(chain) + "\n";
                 }
                 text += &code_line(code, width);
             }

@@ -15,4 +15,5 @@ pub mod table;
 
 mod account;
 mod columns;
+mod inlined;
 mod quantity;

@@ -36,6 +36,22 @@ pub fn elf_file(path: &Path) -> Result<Vec<u8>> {
     read_elf(path).with_context(|| format!("failed to use `{}`", path.display()))
 }
 
+/// All bytes of the file at a path, debug information too.
+///
+/// # Errors
+///
+/// When it cannot be read, or is too large for an ELF file; the path is in the message.
+pub fn whole(path: &Path) -> Result<Vec<u8>> {
+    let read = || -> Result<Vec<u8>> {
+        let (mut file, bytes) = open(path)?;
+        ensure_at_most(bytes, LARGEST_ELF_BYTES)?;
+        let mut content = Vec::new();
+        file.read_to_end(&mut content)?;
+        Ok(content)
+    };
+    read().with_context(|| format!("failed to read `{}`", path.display()))
+}
+
 /// The build id of an ELF file, in hexadecimal; empty when it has none.
 ///
 /// # Errors

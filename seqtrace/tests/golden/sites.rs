@@ -4,8 +4,8 @@ use globset::Glob;
 use seqtrace::{
     aggregate::{coverage, snapshot::Costs},
     discover::catalog::{
-        BlockEnd, Catalog, Check, CheckClass, Frame, Half, ImageCatalog, Instance, Lockname, Name,
-        Odd, Role, Seqcount, Site, Source, StartValue, Write,
+        BlockEnd, Catalog, Check, CheckClass, Disagreement, Frame, Half, ImageCatalog, Instance,
+        Lockname, Name, Odd, Only, Role, Seqcount, Site, Source, StartValue, Write,
     },
     export::{
         selection::{Kind, Selection},
@@ -14,7 +14,7 @@ use seqtrace::{
     plan::{Plan, Skip, Target},
 };
 
-use crate::golden;
+use crate::{golden, schema};
 
 fn d_seq() -> Name {
     Name::Member("dentry.d_seq".to_owned())
@@ -144,6 +144,16 @@ fn vmlinux_instances() -> Vec<Instance> {
     ]
 }
 
+fn missed() -> Disagreement {
+    Disagreement {
+        function: "vtime_init_idle".to_owned(),
+        offset: 0x21,
+        image_offset: 0x7021,
+        only: Only::Debuginfo,
+        chain: vec![frame("vtime_init_idle", "kernel/sched/cputime.c", 809)],
+    }
+}
+
 fn catalog() -> Catalog {
     let image = |image: &str, sites, instances| ImageCatalog {
         image: image.to_owned(),
@@ -153,7 +163,11 @@ fn catalog() -> Catalog {
         text_bytes: 20_971_520,
         sites,
         instances,
-        disagreements: Vec::new(),
+        disagreements: if image == "vmlinux" {
+            vec![missed()]
+        } else {
+            Vec::new()
+        },
     };
     let reader = "__nf_conntrack_find_get";
     let start = StartValue::Memory {
@@ -218,7 +232,9 @@ fn sites(running: bool, selection: &Selection) -> Sites {
         peak_rss_bytes: 45_088_768,
         ..Costs::default()
     };
-    let planned = running.then(|| (&plan, coverage::cover(&plan, &[])));
+    let mut coverage = coverage::cover(&plan, &[]);
+    coverage.notes = vec!["kernel text: /proc/kcore".to_owned()];
+    let planned = running.then_some((&plan, coverage));
     let release = "6.12.107+deb13-rt-amd64";
     Sites::new(Some(release), &catalog, planned, selection, costs)
 }
@@ -252,16 +268,25 @@ fn listings() {
         "sites-long-80.txt",
         &sites(true, &everything).listing(Some(80)),
     );
-    let glob = Glob::new("dentry.*").expect("a pattern");
-    let some = Selection::new([&glob], [], [Kind::Block, Kind::Begin]);
-    golden("sites-selected.txt", &sites(false, &some).listing(None));
+    golden("sites-selected.txt", &sites(false, &some()).listing(None));
+}
+
+fn some() -> Selection {
+    let seqcount = Glob::new("dentry.*").expect("a pattern");
+    let function = Glob::new("path_*").expect("a pattern");
+    Selection::new([&seqcount], [&function], [Kind::Block, Kind::Begin])
 }
 
 #[test]
 fn documents() {
-    for (name, running) in [("sites.json", true), ("sites-file.json", false)] {
-        let sites = sites(running, &Selection::default());
+    let everything = Selection::default();
+    for (name, sites) in [
+        ("sites.json", sites(true, &everything)),
+        ("sites-file.json", sites(false, &some())),
+    ] {
         let document = sites.document();
+        let value = serde_json::from_str(&document).expect("it is JSON");
+        assert_eq!(schema::violations(&value), Vec::<String>::new(), "{name}");
         assert!(!document.contains("1844674"), "a run-time address got out");
         golden(name, &document);
         let read: Sites = serde_json::from_str(&document).expect("what was written can be read");

@@ -1,7 +1,6 @@
 //! `seqtrace sites`: what is found, and what would be probed; attaches nothing.
 
 use std::{
-    borrow::Cow,
     fs,
     io::{self, IsTerminal as _, Write as _},
     path::Path,
@@ -13,15 +12,11 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     aggregate::{coverage, snapshot::Costs},
     cli::{RoleArgument, SelectionArguments},
-    command::{
-        prepare::{self, Prepared},
-        progress::Progress,
-    },
+    command::prepare::{self, Prepared},
     config::{Input, Sources, View},
     discover::{
-        self,
         card::{self, Card},
-        catalog::Catalog,
+        catalog::{Catalog, ImageCatalog},
         image::Image,
         store,
     },
@@ -32,13 +27,15 @@ use crate::{
     },
     kernel::{
         feature::{self, Check},
-        offline::{self, Opened},
         running::Running,
     },
     plan::Plan,
 };
 
 mod debuginfo;
+mod files;
+
+use files::Files;
 
 /// What there is to print.
 struct Found {
@@ -56,7 +53,7 @@ struct Found {
 /// Where the text of the images is.
 enum Origin {
     Running(Box<Running>),
-    Files(Vec<Image>),
+    Files(Files),
 }
 
 /// Prints a view of the sites of the running kernel, or of a file.
@@ -66,15 +63,17 @@ enum Origin {
 /// When the sites cannot be found, nothing matches, or the output cannot be written.
 pub fn sites(view: &View, input: &Input, sources: &Sources, progress: bool) -> Result<()> {
     let mut found = match &input.image {
-        Some(file) => of_file(file, progress)?,
+        Some(file) => offline(file, input, progress)?,
         None => running(sources, progress)?,
     };
-    match (&input.debuginfo, &input.image) {
-        (Some(file), _) => debuginfo::annotate(&mut found.catalog, file)?,
-        (None, Some(file)) if shows_chains(view) => {
-            debuginfo::annotate_from_image(&mut found.catalog, file);
+    match &input.debuginfo {
+        Some(file) => debuginfo::annotate(&mut found.catalog, file)?,
+        None if shows_chains(view) => {
+            let release = found.release.as_deref();
+            let files = found.origin.files();
+            debuginfo::annotate_from_usual_places(&mut found.catalog, release, files);
         }
-        (None, _) => {}
+        None => {}
     }
     match view {
         View::Table { long, selection } => {
@@ -95,7 +94,7 @@ pub fn sites(view: &View, input: &Input, sources: &Sources, progress: bool) -> R
             offset,
         } => print(found.card(image.as_deref(), function, *offset)?.as_bytes()),
         View::Score { debuginfo, json } => {
-            let score = debuginfo::score_of(&mut found.catalog, debuginfo)?;
+            let score = debuginfo::score_of(&found.catalog, debuginfo, found.origin.files())?;
             let text = if *json {
                 export::score::document(&score)
             } else {
@@ -146,12 +145,14 @@ impl Found {
             image.unwrap_or_default()
         );
         let mut cards = Vec::new();
-        for one in images
-            .iter()
-            .filter(|one| image.is_none_or(|name| one.image == name))
-        {
-            for name in card::functions(one, function) {
-                let text = self.origin.image(&one.image)?;
+        let chosen = |one: &ImageCatalog| image.is_none_or(|name| one.image == name);
+        for (index, one) in images.iter().enumerate().filter(|(_, one)| chosen(one)) {
+            let names = card::functions(one, function);
+            if names.is_empty() {
+                continue;
+            }
+            let text = self.origin.image(&one.image, index)?;
+            for name in names {
                 cards.extend(card::cards(&text, one, name, offset));
             }
         }
@@ -172,15 +173,18 @@ impl Found {
 }
 
 impl Origin {
-    fn image(&self, name: &str) -> Result<Cow<'_, Image>> {
+    fn files(&self) -> Option<&Files> {
         match self {
-            Self::Running(running) => running.image(name).map(Cow::Owned),
-            Self::Files(images) => {
-                let found = images.iter().find(|image| image.name == name);
-                found
-                    .map(Cow::Borrowed)
-                    .with_context(|| format!("there is no text of `{name}`"))
-            }
+            Self::Running(_) => None,
+            Self::Files(files) => Some(files),
+        }
+    }
+
+    /// The text and symbols of an image, by its name and its index in the catalog.
+    fn image(&self, name: &str, index: usize) -> Result<Image> {
+        match self {
+            Self::Running(running) => running.image(name),
+            Self::Files(files) => files.image(index),
         }
     }
 }
@@ -215,26 +219,15 @@ fn notes(running: &Running, unknown_hazards: Option<String>) -> Vec<String> {
     notes
 }
 
-fn of_file(file: &Path, progress: bool) -> Result<Found> {
+fn offline(file: &Path, input: &Input, progress: bool) -> Result<Found> {
     let since = Instant::now();
-    let Opened {
-        image,
-        types,
-        release,
-        note,
-    } = offline::open(file, None)?;
-    let progress = Progress::new(progress, "scanning functions");
-    let catalog = discover::scan(&image, types.as_deref(), &|done, all| {
-        progress.report(done, all);
-    });
+    let (files, catalog) = files::scan(file, input, progress)?;
     Ok(Found {
-        release,
-        catalog: Catalog {
-            images: vec![catalog],
-        },
+        release: files.release.clone(),
+        catalog,
         plan: None,
-        notes: note.into_iter().collect(),
-        origin: Origin::Files(vec![image]),
+        notes: Vec::new(),
+        origin: Origin::Files(files),
         costs: Costs {
             discover_ns: since.elapsed().as_nanos().try_into().unwrap_or(u64::MAX),
             peak_rss_bytes: prepare::peak_rss_bytes(),

@@ -4,6 +4,7 @@ use crate::{
     discover::catalog::{Check, CheckClass, Frame, Lockname, Odd, Write},
     export::{
         columns::{self, Column, Overflow},
+        inlined,
         selection::Kind,
         sites::{HalfDocument, PlacedInstance, PlannedSite, Probe, Sites},
         table::{lock, module},
@@ -52,7 +53,7 @@ pub(super) fn table(sites: &Sites, width: Option<usize>) -> String {
         Column::text("PLAN", all().map(|line| line.plan.clone())),
         Column::text("WRITERS' LOCK", all().map(|line| lock(line.lockname))),
         Column::text("MODULE", all().map(|line| module(line.image))),
-        Column::text("INLINED", all().map(|line| chain(line.chain))),
+        Column::text("INLINED", all().map(|line| inlined::chain(line.chain))),
     ];
     let values: Vec<&Column> = values.iter().filter(|column| !column.is_blank()).collect();
     if columns::fits(&[&seqcount, &place], &values, width) {
@@ -117,7 +118,7 @@ fn detail(half: &HalfDocument) -> String {
 }
 
 /// What a begin does with an odd value, in a word.
-pub(in crate::export) fn odd_word(odd: Odd) -> &'static str {
+fn odd_word(odd: Odd) -> &'static str {
     match odd {
         Odd::Waits => "waits",
         Odd::Masks => "masks",
@@ -127,7 +128,7 @@ pub(in crate::export) fn odd_word(odd: Odd) -> &'static str {
 }
 
 /// Where a failed check goes, in a word.
-pub(in crate::export) fn class_word(class: CheckClass) -> &'static str {
+fn class_word(class: CheckClass) -> &'static str {
     match class {
         CheckClass::RetryOnly => "retry-only",
         CheckClass::BeginHead => "begin head",
@@ -137,23 +138,12 @@ pub(in crate::export) fn class_word(class: CheckClass) -> &'static str {
 }
 
 /// Which increment it is, in a word.
-pub(in crate::export) fn write_word(write: Write) -> &'static str {
+fn write_word(write: Write) -> &'static str {
     match write {
         Write::Begin => "begin",
         Write::End => "end",
         Write::Latch => "latch",
         Write::Invalidate => "invalidate",
         Write::Unknown => "begin or end",
-    }
-}
-
-/// `___slab_alloc > get_any_partial > read_mems_allowed_begin, include/linux/cpuset.h:144`; the
-/// line is that of the innermost level.
-pub(in crate::export) fn chain(frames: &[Frame]) -> String {
-    let names: Vec<&str> = frames.iter().map(|frame| frame.function.as_str()).collect();
-    match frames.last().map(|frame| &frame.source) {
-        None => dash(),
-        Some(None) => names.join(" > "),
-        Some(Some(source)) => format!("{}, {}:{}", names.join(" > "), source.file, source.line),
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 mod groups;
-pub(super) mod list;
+mod list;
 mod place;
 
 pub use place::{HalfDocument, Image, PlacedDisagreement, PlacedInstance, PlannedSite, Probe};
@@ -171,21 +171,15 @@ impl Sites {
                 .filter(|one| one.only == only)
                 .count()
         };
-        [
-            (Only::Debuginfo, "in debuginfo and not found by the scan"),
-            (
-                Only::Scan,
-                "found by the scan and in no primitive of debuginfo",
-            ),
-        ]
-        .into_iter()
-        .map(|(only, meaning)| (count(only) as u64, meaning))
-        .filter(|&(count, _)| count > 0)
-        .map(|(count, meaning)| {
-            let told = format!("{} {meaning}", plural(count, "instance"));
-            account::line("differs", &told, width)
-        })
-        .collect()
+        let (missed, unexplained) = (count(Only::Debuginfo), count(Only::Scan));
+        if missed + unexplained == 0 {
+            return String::new();
+        }
+        let told = format!(
+            "{} in debuginfo only, {unexplained} in the scan only",
+            plural(missed as u64, "instance")
+        );
+        account::line("differs", &told, width)
     }
 
     /// Counts of all images added up.
