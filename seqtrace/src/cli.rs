@@ -218,6 +218,10 @@ pub struct TraceArguments {
     /// Record single events that lasted at least this long
     #[arg(short, long, value_name = "TIME", value_parser = duration_or_zero, default_value = "100us")]
     pub threshold: Duration,
+    /// Debuginfo of the running vmlinux, which shows inlined calls in stacks [default: the
+    /// installed one, if any]
+    #[arg(long, value_name = "FILE")]
+    pub debuginfo: Option<PathBuf>,
     /// Where sites come from.
     #[command(flatten)]
     pub discover: DiscoverArguments,

@@ -79,6 +79,8 @@ pub struct Trace {
     pub threshold: Duration,
     /// Whether the readers' stacks are walked and counted.
     pub stacks: bool,
+    /// Debuginfo of vmlinux for inlined calls in stacks; `None`: the installed one, if any.
+    pub debuginfo: Option<PathBuf>,
     /// Where sites come from.
     pub sources: Sources,
 }
@@ -207,12 +209,14 @@ fn check_writable(path: &Path) -> Result<()> {
 fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityArguments) {
     let TraceArguments {
         threshold,
+        debuginfo,
         discover,
     } = arguments;
     let (sources, verbosity) = sources(&discover);
     let trace = Trace {
         threshold,
         stacks,
+        debuginfo,
         sources,
     };
     (trace, verbosity)

@@ -8,7 +8,7 @@ use super::{
     graph::{Block, BlockIndex},
     increment::Addition,
     instruction::{ParityMask, RegisterNumber},
-    value::{Address, ValueId},
+    value::{Address, ValueId, Values},
 };
 
 /// A 32-bit word is read; its value is what later loads of the same word are recognised by.
@@ -18,6 +18,13 @@ pub(super) struct Load {
     pub(super) block: BlockIndex,
     pub(super) word: ValueId,
     pub(super) address: Address,
+}
+
+impl Load {
+    /// Whether it is of this CPU's copy of a variable, by `%gs:` and the variable's address.
+    pub(super) fn is_this_cpu(&self) -> bool {
+        self.address.base == Values::PER_CPU
+    }
 }
 
 /// Bit 0 of a word is tested or masked.

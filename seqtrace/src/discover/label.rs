@@ -124,7 +124,11 @@ impl<'a> Labels<'a> {
                     .map_or_else(Vec::new, |btf| btf.seqcounts_from(*of, *distance));
                 one_member(found, allowed)
             }
-            Some(Identity::Other) | None => Seqcount {
+            Some(Identity::Other) => Seqcount {
+                name: study.members.get(&word).cloned().unwrap_or(Name::Unknown),
+                lockname: None,
+            },
+            None => Seqcount {
                 name: Name::Unknown,
                 lockname: None,
             },

@@ -40,6 +40,10 @@ pub(super) struct Study {
     pub(super) written: Vec<u64>,
     /// Words that lie where some structure has a seqcount.
     pub(super) likely: FxHashSet<ValueId>,
+    /// Words that are written as sequences are, of which callers may tell what they are.
+    pub(super) passed: Vec<ValueId>,
+    /// What the types call the words of open-coded seqcounts.
+    pub(super) members: FxHashMap<ValueId, Name>,
 }
 
 /// A test whose odd branch takes and drops the writer's lock.
@@ -111,12 +115,22 @@ impl Study {
 
     /// Comparisons of a word with its own earlier value.
     pub(super) fn pairs(&self) -> impl Iterator<Item = Check<'_>> {
-        self.evidence.compares.iter().filter_map(|compare| {
+        self.pairs_of(|word| !self.is_refuted(word))
+    }
+
+    /// As `pairs`, of words that the types say are no seqcounts: the protocol without the
+    /// primitives.
+    pub(super) fn open_coded(&self) -> impl Iterator<Item = Check<'_>> {
+        self.pairs_of(|word| self.is_refuted(word))
+    }
+
+    fn pairs_of(&self, wanted: impl Fn(ValueId) -> bool) -> impl Iterator<Item = Check<'_>> {
+        self.evidence.compares.iter().filter_map(move |compare| {
             let words: Vec<ValueId> = compare
                 .pairs
                 .iter()
                 .copied()
-                .filter(|word| !self.is_refuted(*word))
+                .filter(|word| wanted(*word))
                 .collect();
             let is_known = |word: &ValueId| self.is_tested(*word) || self.is_reread(compare, *word);
             let is_pair = words.iter().any(is_known) && self.is_loaded_before(compare, &words);
@@ -195,7 +209,11 @@ impl Study {
     pub(super) fn is_promising(&self) -> bool {
         let is_seqcount = |identity: &Identity| matches!(identity, Identity::Seqcount(_));
         let is_written = !self.written.is_empty();
-        is_written || self.identities.values().any(is_seqcount) || !self.shown_here().is_empty()
+        is_written
+            || !self.passed.is_empty()
+            || self.identities.values().any(is_seqcount)
+            || !self.shown_here().is_empty()
+            || self.open_coded().next().is_some()
     }
 
     /// Every word that is a sequence, by this function's or another's evidence.
@@ -218,12 +236,15 @@ impl Study {
     pub(super) fn nameless(&self, confirmed: &Confirmed) -> Vec<ValueId> {
         let is_named = |word: &ValueId| self.identities.get(word).is_some_and(Identity::is_named);
         let mut words: Vec<ValueId> = self.sequences(confirmed).into_iter().collect();
+        words.extend(&self.passed);
         words.retain(|word| !is_named(word));
         words.sort_unstable();
+        words.dedup();
         words
     }
 
-    fn shown_here(&self) -> FxHashSet<ValueId> {
+    /// Words that readers in this function show to be sequences.
+    pub(super) fn shown_here(&self) -> FxHashSet<ValueId> {
         let paired = self.pairs().flat_map(|check| check.words);
         let waited = self.waits().flat_map(|wait| wait.test.words.clone());
         paired

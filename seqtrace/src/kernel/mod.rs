@@ -6,6 +6,7 @@ pub mod debuginfo;
 pub mod feature;
 pub mod file;
 pub mod hazards;
+pub mod inlined;
 pub mod installed;
 pub mod instance;
 pub mod kallsyms;

@@ -169,7 +169,7 @@ pub fn cards(
     offset: Option<u64>,
 ) -> Vec<Card> {
     let functions = Functions::new(image);
-    let callees = Callees::new(image);
+    let callees = Callees::new(image, None);
     let flow = Flow::new(image, &functions, &callees);
     let alias = image.symbols.address_of(function);
     let all = functions.as_slice();

@@ -2,7 +2,9 @@
 //! found, what it is called, and that nothing else is.
 
 mod card;
+mod calls;
 mod fixture;
+mod open_coded;
 mod writes;
 
 use crate::discover::{
