@@ -9,6 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     btf::{Btf, SeqcountMember},
     catalog::{Lockname, Name, Seqcount},
+    fit,
     identify::Identity,
     image::Image,
     rules::Study,
@@ -105,24 +106,9 @@ impl<'a> Labels<'a> {
                 name: global(self.image, *address),
                 lockname: self.global_lockname(*address, allowed),
             },
-            Some(Identity::Displacement(displacement)) => {
-                let at =
-                    |member: &&SeqcountMember| i64::try_from(member.offset) == Ok(*displacement);
-                let members = self.btf.into_iter().flat_map(Btf::seqcount_members);
-                // Nearly every structure could begin with a seqcount that stands for itself.
-                let found = members
-                    .filter(at)
-                    .filter(|member| member.offset != 0)
-                    .cloned();
-                let found: Vec<SeqcountMember> = found.collect();
-                let found = self.btf.map_or_else(Vec::new, |btf| btf.outermost(&found));
-                one_member(found, allowed)
-            }
-            Some(Identity::FromMember(of, distance)) => {
-                let found = self
-                    .btf
-                    .map_or_else(Vec::new, |btf| btf.seqcounts_from(*of, *distance));
-                one_member(found, allowed)
+            Some(identity @ (Identity::Displacement(_) | Identity::FromMember(..))) => {
+                let found = self.btf.map(|btf| fit::candidates(btf, identity));
+                one_member(found.unwrap_or_default(), allowed)
             }
             Some(Identity::Other) | None => Seqcount {
                 name: Name::Unknown,

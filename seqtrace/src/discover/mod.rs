@@ -10,6 +10,7 @@
 //! ```
 
 pub mod btf;
+mod access;
 mod argument;
 mod callee;
 mod caller;
@@ -20,6 +21,7 @@ pub mod dwarf;
 pub mod elf;
 mod entries;
 mod evidence;
+mod fit;
 mod fixpoint;
 mod function;
 mod graph;

@@ -13,11 +13,15 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
+    btf::Btf,
     catalog::Name,
     evidence::{Compare, Evidence, Lock, LockCall, Pause, Test},
+    fit,
     graph::BlockIndex,
     identify::Identity,
+    increment::Step,
     instruction::ParityMask,
+    naming::Word,
     value::{Address, ValueId},
 };
 
@@ -195,13 +199,56 @@ impl Study {
             .collect()
     }
 
-    /// Sequences that are not named; sorted.
-    pub(super) fn nameless(&self, confirmed: &Confirmed) -> Vec<ValueId> {
+    /// Sequences that are not named, and words that are incremented as those of a whole write
+    /// section are, of which no type is known; sorted.
+    pub(super) fn nameless(&self, confirmed: &Confirmed) -> Vec<Word> {
         let is_named = |word: &ValueId| self.identities.get(word).is_some_and(Identity::is_named);
-        let mut words: Vec<ValueId> = self.sequences(confirmed).into_iter().collect();
-        words.retain(|word| !is_named(word));
-        words.sort_unstable();
-        words
+        let sequences = self.sequences(confirmed);
+        let mut ids: Vec<ValueId> = sequences.iter().copied().collect();
+        ids.extend(self.written_twice());
+        ids.retain(|word| !is_named(word));
+        ids.sort_unstable();
+        ids.dedup();
+        let words = ids.into_iter().map(|id| {
+            let wait = self.waits().find(|wait| wait.test.words.contains(&id));
+            Word {
+                id,
+                is_sequence: sequences.contains(&id),
+                allowed: wait.map_or(&[], |wait| wait.locks.function.waits_for),
+            }
+        });
+        words.collect()
+    }
+
+    /// Whether the function increments a word, as a write section does, that may be a seqcount
+    /// which its types do not name.
+    pub(super) fn may_write(&self, btf: Option<&Btf>) -> bool {
+        self.written_twice().any(|word| {
+            let (Some(btf), Some(identity)) = (btf, self.identities.get(&word)) else {
+                return false;
+            };
+            !fit::candidates(btf, identity).is_empty()
+        })
+    }
+
+    /// Words that are incremented at two places, or by two at one.
+    fn written_twice(&self) -> impl Iterator<Item = ValueId> {
+        let additions = || {
+            self.evidence
+                .increments
+                .iter()
+                .map(|increment| increment.addition)
+        };
+        additions()
+            .map(|addition| addition.word)
+            .filter(move |&word| {
+                let same = additions().filter(|addition| addition.word == word);
+                let steps = same.map(|addition| match addition.step {
+                    Step::One => 1,
+                    Step::Two => 2,
+                });
+                steps.sum::<u32>() >= 2
+            })
     }
 
     fn shown_here(&self) -> FxHashSet<ValueId> {

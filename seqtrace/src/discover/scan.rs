@@ -157,7 +157,8 @@ impl<'a> Scan<'a> {
             .filter_map(|&function| {
                 self.meter.analysed(suspects.len());
                 let study = self.study(function)?;
-                study.is_promising().then_some((function, study))
+                let may_have = study.is_promising() || study.may_write(self.btf);
+                may_have.then_some((function, study))
             })
             .collect()
     }
