@@ -16,7 +16,7 @@ use crate::{
         progress::Progress,
     },
     config::Sources,
-    discover::{self, btf::Btf, elf, store},
+    discover::{self, btf::Btf, elf, store, unpack},
     export::sites::Sites,
     kernel::{
         feature::{self, Check},
@@ -74,8 +74,9 @@ fn notes(running: &Running, unknown_hazards: Option<String>) -> Vec<String> {
 /// When the file cannot be read, or is no kernel.
 pub fn offline(file: &Path, progress: bool) -> Result<()> {
     let bytes = fs::read(file).with_context(|| format!("failed to read `{}`", file.display()))?;
-    let kernel =
-        elf::vmlinux(&bytes).with_context(|| format!("failed to use `{}`", file.display()))?;
+    let kernel = unpack::elf_file(&bytes)
+        .and_then(|bytes| elf::vmlinux(&bytes))
+        .with_context(|| format!("failed to use `{}`", file.display()))?;
     let types = kernel
         .btf
         .map(|bytes| Btf::parse(bytes, None))

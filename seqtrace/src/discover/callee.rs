@@ -95,6 +95,33 @@ const LOCK_FUNCTIONS: [LockFunction; 14] = [
     },
 ];
 
+/// Other functions by which writers take a lock and drop it, with whether they take it;
+/// `include/linux/rwsem.h`, `rwlock_api_smp.h`, `spinlock_api_smp.h`, `mutex.h`.
+const WRITER_LOCK_FUNCTIONS: [(&str, bool); 22] = [
+    ("_raw_spin_lock_irq_disable", true),
+    ("_raw_spin_lock_nested", true),
+    ("_raw_spin_unlock_bh", false),
+    ("_raw_spin_unlock_irq", false),
+    ("_raw_spin_unlock_irq_enable", false),
+    ("_raw_write_lock", true),
+    ("_raw_write_lock_bh", true),
+    ("_raw_write_lock_irq", true),
+    ("_raw_write_lock_irqsave", true),
+    ("_raw_write_unlock", false),
+    ("_raw_write_unlock_bh", false),
+    ("_raw_write_unlock_irq", false),
+    ("_raw_write_unlock_irqrestore", false),
+    ("down_write", true),
+    ("down_write_killable", true),
+    ("down_write_nested", true),
+    ("downgrade_write", false),
+    ("mutex_lock_interruptible", true),
+    ("mutex_lock_killable", true),
+    ("rt_write_lock", true),
+    ("rt_write_unlock", false),
+    ("up_write", false),
+];
+
 /// Functions that do not return, from `tools/objtool/noreturns.h`. gcc lays code behind such a
 /// call that is not its continuation.
 const NO_RETURN: [&str; 44] = [
@@ -178,7 +205,9 @@ impl<'a> Callees<'a> {
             image,
             locks: LOCK_FUNCTIONS
                 .iter()
-                .flat_map(|&lock| entries(lock.name).map(move |address| (address, lock)))
+                .copied()
+                .chain(writer_locks())
+                .flat_map(|lock| entries(lock.name).map(move |address| (address, lock)))
                 .collect(),
             no_return: NO_RETURN.iter().copied().flat_map(entries).collect(),
             tracing: TRACING.iter().copied().flat_map(entries).collect(),
@@ -214,6 +243,15 @@ impl<'a> Callees<'a> {
     pub(super) fn changes_nothing(&self, address: u64) -> bool {
         self.tracing.contains(&address)
     }
+}
+
+fn writer_locks() -> impl Iterator<Item = LockFunction> {
+    let locks = WRITER_LOCK_FUNCTIONS.iter();
+    locks.map(|&(name, takes)| LockFunction {
+        name,
+        takes,
+        waits_for: &[],
+    })
 }
 
 /// Addresses that mean a call of the function: its first, and those of the padding in front of

@@ -107,11 +107,14 @@ impl Walk<'_> {
         }
         if let Some(target) = instruction::call_target(instruction) {
             found.calls.push(self.call(instruction, target));
-            if let Some(function) = callees.lock(target) {
-                found.locks.push(self.lock_call(instruction, function));
-            }
         } else if let Some(target) = self.graph.leaves_to(instruction) {
             found.calls.push(self.call(instruction, target));
+        }
+        // The last call of a function is a jump.
+        let target = instruction::call_target(instruction);
+        let target = target.or_else(|| instruction::branch_target(instruction));
+        if let Some(function) = target.and_then(|target| callees.lock(target)) {
+            found.locks.push(self.lock_call(instruction, function));
         }
         found.stores.extend(self.store(instruction));
         found.writes.extend(self.write(instruction));
@@ -174,6 +177,7 @@ impl Walk<'_> {
         let addition = increment::addition(instruction, &self.state, self.values)?;
         Some(Increment {
             at: instruction.ip(),
+            next: instruction.next_ip(),
             block: self.block,
             addition,
         })

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{
-    catalog::{BlockEnd, Half, Instance, Site},
+    catalog::{BlockEnd, Half, Instance, Site, Write},
     cold::{ColdAddress, Findings},
     function::Function,
     graph::Flow,
@@ -138,7 +138,14 @@ impl Entries<'_> {
             let found = writes::writes(study, globals).into_iter();
             found.filter_map(move |written| self.write(study, &written))
         });
-        written.collect()
+        let mut instances: Vec<Instance> = written.collect();
+        // Where a cold part is seen on its own, the order is not.
+        instances.sort_by_key(|instance| {
+            let is_unknown = instance.half == Half::Write(Write::Unknown);
+            (instance.image_offset, is_unknown)
+        });
+        instances.dedup_by_key(|instance| instance.image_offset);
+        instances
     }
 
     fn write(&self, study: &Study, written: &Written) -> Option<Instance> {

@@ -100,6 +100,8 @@ pub(super) struct Write {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Increment {
     pub(super) at: u64,
+    /// Address of the next instruction.
+    pub(super) next: u64,
     pub(super) block: BlockIndex,
     pub(super) addition: Addition,
 }

@@ -1,4 +1,4 @@
-//! Memory behind the text of a running vmlinux → its jump table and bug table, by their contents:
+//! Memory behind the text of a running vmlinux → its tables about the text, by their contents:
 //! without CONFIG_KALLSYMS_ALL no symbol may tell where they are.
 //!
 //! An entry of a table points at instructions of one kind only, which nothing else in memory does
@@ -6,18 +6,18 @@
 
 use super::{
     image::Segment,
-    tables::{BUG_LAYOUTS, BugLayout, JUMP_ENTRY_BYTES, is_trap, relative},
+    tables::{BUG_LAYOUTS, BugLayout, EXCEPTION_ENTRY_BYTES, JUMP_ENTRY_BYTES, is_trap, relative},
 };
 
-/// Linker scripts align both tables to this (`include/asm-generic/vmlinux.lds.h`,
-/// `JUMP_TABLE_DATA`, `BUG_TABLE`).
+/// Linker scripts align the tables to this or more (`include/asm-generic/vmlinux.lds.h`,
+/// `JUMP_TABLE_DATA`, `BUG_TABLE`, `EXCEPTION_TABLE`).
 const ALIGNMENT: usize = 8;
 
 /// A shorter row is chance.
 const FEWEST_ENTRIES: usize = 16;
 
-/// A static branch does not leave its function.
-const FARTHEST_BRANCH: u64 = 1 << 20;
+/// Kinds of fixups are numbered from 1 (`arch/x86/include/asm/extable_fixup_types.h`).
+const FIXUP_KINDS: std::ops::Range<u8> = 1..32;
 
 /// How well bytes look like an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,6 +45,17 @@ pub fn bug_table(text: &[Segment], memory: &[Segment]) -> Segment {
     let rows = memory.iter().flat_map(|segment| {
         BUG_LAYOUTS.iter().map(|&BugLayout { entry_bytes, .. }| {
             longest_row(segment, entry_bytes, |entry, at| space.bug(entry, at))
+        })
+    });
+    longest(rows)
+}
+
+/// `__ex_table` in `memory`; empty when it is not there.
+pub fn exception_table(text: &[Segment], memory: &[Segment]) -> Segment {
+    let space = Space::new(text, memory);
+    let rows = memory.iter().map(|segment| {
+        longest_row(segment, EXCEPTION_ENTRY_BYTES, |entry, at| {
+            space.exception(entry, at)
         })
     });
     longest(rows)
@@ -130,9 +141,6 @@ impl<'a> Space<'a> {
     /// A static branch is a nop, or a jump to its target.
     fn jump(&self, entry: &[u8], at: u64) -> Fit {
         let (code, target) = (relative(entry, at, 0), relative(entry, at, 4));
-        if code.abs_diff(target) > FARTHEST_BRANCH || code == target {
-            return Fit::No;
-        }
         if self.may_be_gone(code) && self.may_be_gone(target) {
             return Fit::Possible;
         }
@@ -149,6 +157,21 @@ impl<'a> Space<'a> {
         };
         if leads_to == target && self.code(target, 1).is_some() {
             Fit::Sure
+        } else {
+            Fit::No
+        }
+    }
+
+    /// Two places in text, the kind of fixup, and which register it sets.
+    fn exception(&self, entry: &[u8], at: u64) -> Fit {
+        let (code, fixup) = (relative(entry, at, 0), relative(entry, at, 4));
+        let is_text = |address| self.code(address, 1).is_some();
+        if !FIXUP_KINDS.contains(&entry[8]) {
+            Fit::No
+        } else if is_text(code) && is_text(fixup) {
+            Fit::Sure
+        } else if self.may_be_gone(code) && self.may_be_gone(fixup) {
+            Fit::Possible
         } else {
             Fit::No
         }
@@ -247,6 +270,24 @@ mod tests {
             assert_eq!(found.address, DATA + 0x40, "{entry_bytes}");
             assert_eq!(found.bytes, table, "{entry_bytes}");
         }
+    }
+
+    #[test]
+    fn the_exception_table_is_found_between_other_distances() {
+        let start = DATA + 0x800;
+        // As the unwinder's table is: nothing but places in text.
+        let mut table = Vec::new();
+        for index in 0..300 {
+            push_distance(&mut table, start - 1200, TEXT + index);
+        }
+        let others = table.len();
+        for index in 0..40 {
+            push_distance(&mut table, start - 1200, TEXT + 0x40 * index);
+            push_distance(&mut table, start - 1200, TEXT + 0x40 * index + 0x30);
+            table.extend([3, 0, 0xf2, 0xff]);
+        }
+        let found = exception_table(&text(), &memory(0x800 - others, &table));
+        assert_eq!((found.address, found.bytes.len()), (start, 40 * 12));
     }
 
     #[test]

@@ -9,9 +9,12 @@
 //!                                          state, transfer
 //! ```
 
-pub mod btf;
 mod access;
+mod agreement;
+pub mod annotate;
 mod argument;
+mod beside;
+pub mod btf;
 mod callee;
 mod caller;
 pub mod catalog;
@@ -35,14 +38,17 @@ mod meter;
 mod naming;
 pub mod note;
 mod optimize;
+pub mod percpu;
 mod pointer;
 mod reads;
-pub mod percpu;
 mod rules;
 mod scan;
+pub mod score;
+mod scorer;
 mod sections;
 mod state;
 pub mod store;
+mod support;
 mod survey;
 pub mod symbols;
 mod tables;

@@ -38,6 +38,8 @@ const COMPARED_BY_WRITERS: &str = "mm_struct.mm_lock_seq";
 pub(super) struct Study {
     pub(super) evidence: Evidence,
     pub(super) identities: FxHashMap<ValueId, Identity>,
+    /// Globals that the function shows to be sequences by how it writes them.
+    pub(super) written: Vec<u64>,
 }
 
 /// A test whose odd branch takes and drops the writer's lock.
@@ -148,6 +150,10 @@ impl Study {
 
     /// Globals that this function shows to be sequences.
     pub(super) fn confirms(&self) -> impl Iterator<Item = u64> {
+        self.read_globals().chain(self.written.iter().copied())
+    }
+
+    fn read_globals(&self) -> impl Iterator<Item = u64> {
         self.shown_here()
             .into_iter()
             .filter_map(|word| match self.identities.get(&word) {
@@ -165,7 +171,7 @@ impl Study {
     /// Globals that this function reads as latches are: bit 0 selects the copy to read, and never
     /// the way to go.
     pub(super) fn latches(&self) -> impl Iterator<Item = u64> {
-        self.confirms().filter(|&global| {
+        self.read_globals().filter(|&global| {
             let is_it =
                 |word: &ValueId| self.identities.get(word) == Some(&Identity::Global(global));
             let tests = || {
@@ -180,7 +186,8 @@ impl Study {
     /// Whether the function can have sites by its own merit.
     pub(super) fn is_promising(&self) -> bool {
         let is_seqcount = |identity: &Identity| matches!(identity, Identity::Seqcount(_));
-        self.identities.values().any(is_seqcount) || !self.shown_here().is_empty()
+        let is_written = !self.written.is_empty();
+        is_written || self.identities.values().any(is_seqcount) || !self.shown_here().is_empty()
     }
 
     /// Every word that is a sequence, by this function's or another's evidence.

@@ -16,12 +16,13 @@ use super::{
     evidence::Evidence,
     function::{Function, Functions},
     graph::Flow,
-    identify::{Landmarks, Typing},
+    identify::{Identity, Landmarks, Typing},
     image::Image,
     label::Labels,
     meter::Meter,
     naming::{Nameless, Naming},
     rules::{Confirmed, Study},
+    support::{Known, Support},
     survey::{Survey, Surveyor},
     value::{Value, Values},
 };
@@ -242,9 +243,25 @@ impl<'a> Scan<'a> {
                     .or_insert_with(|| typing.identify(address));
             }
         }
+        let known = Known {
+            image: self.image,
+            btf: self.btf,
+            evidence: &evidence,
+            identities: &identities,
+        };
+        let mut written = Vec::new();
+        for (word, support) in known.supported() {
+            match support {
+                Support::Seqcount(seqcount) => {
+                    identities.insert(word, Identity::Seqcount(seqcount));
+                }
+                Support::Global(address) => written.push(address),
+            }
+        }
         Some(Study {
             evidence,
             identities,
+            written,
         })
     }
 }

@@ -9,7 +9,7 @@ use super::image::{Image, Segment};
 pub(super) const JUMP_ENTRY_BYTES: usize = 16;
 
 /// See [`exceptions`].
-const EXCEPTION_ENTRY_BYTES: usize = 12;
+pub(super) const EXCEPTION_ENTRY_BYTES: usize = 12;
 
 /// `struct bug_entry` on x86 (`include/asm-generic/bug.h`), relative: the address, then `format`
 /// since 7.0, `file` and `line` with CONFIG_DEBUG_BUGVERBOSE, and 16 bits of flags last.

@@ -7,6 +7,7 @@ pub mod flamegraph;
 pub mod folded;
 pub mod json;
 pub mod live;
+pub mod score;
 pub mod sites;
 pub mod table;
 

@@ -157,7 +157,7 @@ impl Running {
 
     fn vmlinux(&self) -> Result<Image> {
         let text = self.vmlinux_text()?;
-        let (jump_table, bug_table) = self.vmlinux_tables(&text)?;
+        let [jump_table, bug_table, exception_table] = self.vmlinux_tables(&text)?;
         Ok(Image {
             name: VMLINUX.to_owned(),
             build_id: self.build_id.clone(),
@@ -167,10 +167,7 @@ impl Running {
             imports: Vec::new(),
             jump_table,
             bug_table,
-            // Where kallsyms has functions only, it is not known which instructions may fault.
-            exception_table: self
-                .segment("__start___ex_table", "__stop___ex_table")
-                .unwrap_or_default(),
+            exception_table,
             realtime: self.realtime,
         })
     }
@@ -190,27 +187,34 @@ impl Running {
         Ok(text)
     }
 
-    /// The jump table and the bug table of vmlinux, by their symbols or else by their contents.
-    fn vmlinux_tables(&self, text: &[Segment]) -> Result<(Segment, Segment)> {
-        let jump_table = self.segment("__start___jump_table", "__stop___jump_table");
-        let bug_table = self.segment("__start___bug_table", "__stop___bug_table");
-        if let (Ok(jump_table), Ok(bug_table)) = (&jump_table, &bug_table) {
-            return Ok((jump_table.clone(), bug_table.clone()));
+    /// The tables of vmlinux, by their symbols or else by their contents.
+    fn vmlinux_tables(&self, text: &[Segment]) -> Result<[Segment; 3]> {
+        let names = ["jump_table", "bug_table", "ex_table"];
+        let by_symbol = names.map(|name| {
+            let (start, end) = (format!("__start___{name}"), format!("__stop___{name}"));
+            self.segment(&start, &end).ok()
+        });
+        if let [Some(jumps), Some(bugs), Some(exceptions)] = by_symbol {
+            return Ok([jumps, bugs, exceptions]);
         }
         let start = self.vmlinux_symbol("_etext")?;
         let memory = self
             .text
             .segments(start..start.saturating_add(LARGEST_DATA_BYTES))?;
-        let jump_table = jump_table.unwrap_or_else(|_| locate::jump_table(text, &memory));
-        let bug_table = bug_table.unwrap_or_else(|_| locate::bug_table(text, &memory));
-        for (name, table) in [("__jump_table", &jump_table), ("__bug_table", &bug_table)] {
-            let Segment { address, bytes } = table;
-            info!("`{name}`: {} bytes at {address:#x}", bytes.len());
+        let [jumps, bugs, exceptions] = by_symbol;
+        let tables = [
+            jumps.unwrap_or_else(|| locate::jump_table(text, &memory)),
+            bugs.unwrap_or_else(|| locate::bug_table(text, &memory)),
+            exceptions.unwrap_or_else(|| locate::exception_table(text, &memory)),
+        ];
+        for (name, Segment { address, bytes }) in names.iter().zip(&tables) {
             if bytes.is_empty() {
-                warn!("`{name}` of this kernel was not found: some sites may be missing");
+                warn!("`__{name}` of this kernel was not found: some sites may be missing");
+            } else {
+                info!("`__{name}`: {} bytes at {address:#x}", bytes.len());
             }
         }
-        Ok((jump_table, bug_table))
+        Ok(tables)
     }
 
     /// The symbols of vmlinux for discovery. Where kallsyms has functions only, what else is in it

@@ -141,9 +141,44 @@ impl Debuginfo {
         })
     }
 
-    /// Whether the text at the address is dropped after boot or loading.
-    pub fn is_init_text(&self, address: u64) -> bool {
-        self.init_text.iter().any(|range| range.contains(&address))
+    /// Checks that it is the debuginfo of the image with `build_id`.
+    ///
+    /// # Errors
+    ///
+    /// When both have a build id, and not the same.
+    pub fn ensure_build(&self, build_id: &str) -> Result<()> {
+        ensure!(
+            self.build_id == build_id || self.build_id.is_empty() || build_id.is_empty(),
+            "it is the debuginfo of another build: it has build id {}, the image has {build_id}",
+            self.build_id
+        );
+        Ok(())
+    }
+
+    /// Whether the code of an instance is dropped after boot or loading.
+    pub fn is_init(&self, inlined: &Inlined) -> bool {
+        let start = inlined.ranges[0].start;
+        self.init_text.iter().any(|range| range.contains(&start))
+    }
+
+    /// The instances that a scan should find: those that access the sequence themselves, in text
+    /// that stays.
+    pub fn wanted(&self) -> impl Iterator<Item = &Inlined> {
+        self.inlined
+            .iter()
+            .filter(|inlined| inlined.primitive.part().accesses() && !self.is_init(inlined))
+    }
+
+    /// The symbol that an instance begins in, and the distance from it in bytes. Without symbols
+    /// the function by debuginfo, and the distance from the image's base.
+    pub fn place(&self, inlined: &Inlined) -> (String, u64) {
+        let start = inlined.ranges[0].start;
+        if let Some((symbol, distance)) = self.symbols.at(start) {
+            return (symbol.name.to_owned(), distance);
+        }
+        let function = inlined.chain.first().map(|frame| frame.function.clone());
+        let distance = start.wrapping_sub(self.base);
+        (function.unwrap_or_default(), distance)
     }
 }
 

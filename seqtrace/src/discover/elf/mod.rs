@@ -5,9 +5,12 @@
 
 pub mod header;
 mod imports;
+mod kallsyms;
 pub mod layout;
+mod memory;
 pub mod modinfo;
 mod module;
+mod order;
 mod relocate;
 mod vmlinux;
 
