@@ -8,11 +8,17 @@ mod btf;
 mod elf;
 mod scan;
 pub mod seed;
+mod unpack;
 
-pub use self::{btf::btf, elf::elf, scan::scan};
+pub use self::{btf::btf, elf::elf, scan::scan, unpack::unpack};
 
 /// A fuzz target: a function that returns for any bytes.
 pub type Target = fn(&[u8]);
 
 /// All targets by the names of their programs.
-pub const TARGETS: [(&str, Target); 3] = [("elf", elf), ("btf", btf), ("scan", scan)];
+pub const TARGETS: [(&str, Target); 4] = [
+    ("elf", elf),
+    ("btf", btf),
+    ("unpack", unpack),
+    ("scan", scan),
+];

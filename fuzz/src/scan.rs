@@ -1,12 +1,13 @@
 //! Any text with any symbols and tables, as an image.
 //!
 //! ```text
-//! flags   address   length text   length jump table   length bug table   length types   symbols …
-//! u8      i32       u32    bytes  u32    bytes        u32    bytes       u32    bytes
+//! flags   address   text   jump table   bug table   exception table   types   symbols …
+//! u8      i32       part   part         part        part              part
 //! ```
 //!
-//! Kernels are linked to the last 2 GB, hence the size of the address. A symbol is its distance from the start of the text (`i32`), what it is (`u8`), the length of
-//! its name (`u8`) and that. Lengths beyond the end mean what is left.
+//! A part is its length (`u32`) and the bytes. Kernels are linked to the last 2 GB, hence the size
+//! of the address. A symbol is its distance from the start of the text (`i32`), what it is (`u8`),
+//! the length of its name (`u8`) and that. Lengths beyond the end mean what is left.
 
 use std::sync::Arc;
 
@@ -54,7 +55,8 @@ fn decode(bytes: &[u8]) -> Option<(Image, Vec<u8>)> {
         rest = tail;
         Some(part.to_vec())
     };
-    let (text, jumps, bugs, types) = (part()?, part()?, part()?, part()?);
+    let (text, jumps, bugs) = (part()?, part()?, part()?);
+    let (exceptions, types) = (part()?, part()?);
     let text = Segment {
         address: base,
         bytes: text,
@@ -67,17 +69,22 @@ fn decode(bytes: &[u8]) -> Option<(Image, Vec<u8>)> {
         address: jump_table.end().next_multiple_of(64),
         bytes: bugs,
     };
+    let exception_table = Segment {
+        address: bug_table.end().next_multiple_of(64),
+        bytes: exceptions,
+    };
     let (own, imported) = symbols(rest, base);
     let image = Image {
         name: "fuzz".to_owned(),
         base,
         text: vec![text],
         symbols: Arc::new(own),
-        imports: Some(Arc::new(imported)),
+        imports: vec![Arc::new(imported)],
         jump_table,
         bug_table,
+        exception_table,
         realtime: flags & REALTIME != 0,
-        ..Image::default()
+        build_id: String::new(),
     };
     Some((image, types))
 }
@@ -120,6 +127,7 @@ pub(crate) fn encode(image: &Image, types: &[u8]) -> Vec<u8> {
         &text.bytes,
         &image.jump_table.bytes,
         &image.bug_table.bytes,
+        &image.exception_table.bytes,
         types,
     ] {
         let length = u32::try_from(part.len()).expect("seeds are small");

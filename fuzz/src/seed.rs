@@ -5,6 +5,18 @@ use seqtrace::discover::{btf::Btf, elf, image::Image};
 
 use crate::{btf, scan};
 
+/// What compresses, with how it is told to write standard output as the kernel's build has it.
+/// Not every machine has them all.
+const PACKERS: [(&str, &[&str]); 7] = [
+    ("gzip", &["-9n"]),
+    ("xz", &["--check=crc32", "--x86", "--lzma2=dict=1MiB"]),
+    ("lzma", &["-9"]),
+    ("bzip2", &["-9"]),
+    ("lz4", &["-l", "-9"]),
+    ("zstd", &["-19"]),
+    ("lzop", &["-9"]),
+];
+
 /// One input.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Seed {
@@ -43,9 +55,34 @@ pub fn all() -> Result<Vec<Seed>> {
             &format!("{name}-no-types"),
             scan::encode(&kernel.image, &[]),
         );
+        for (packer, words) in PACKERS {
+            if let Some(packed) = fixture::packed(&file, packer, words)? {
+                add(
+                    "unpack",
+                    &format!("{name}-boot-{packer}"),
+                    boot_image(&packed),
+                );
+                add("unpack", &format!("{name}-{packer}"), packed);
+            }
+        }
         add("elf", name, file);
+        let module = fixture::object(fixture::READERS, &flags)?;
+        add("elf", &format!("{name}-module"), module);
     }
     Ok(seeds)
+}
+
+/// A boot image around a compressed kernel (`Documentation/arch/x86/boot.rst`): protocol 2.15,
+/// one sector of set-up.
+fn boot_image(payload: &[u8]) -> Vec<u8> {
+    let mut image = vec![0; 0x400];
+    image[0x1f1] = 1;
+    image[0x202..0x206].copy_from_slice(b"HdrS");
+    image[0x206..0x208].copy_from_slice(&0x20f_u16.to_le_bytes());
+    let length = u32::try_from(payload.len()).expect("seeds are small");
+    image[0x24c..0x250].copy_from_slice(&length.to_le_bytes());
+    image.extend(payload);
+    image
 }
 
 /// The readers as a kernel, with its types.

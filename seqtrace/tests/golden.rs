@@ -234,6 +234,7 @@ fn site(function: &str, image_offset: u64, role: Role, name: Name) -> Site {
             lockname: (name == Name::Member("dentry.d_seq".to_owned()))
                 .then_some(Lockname::Spinlock),
             name,
+            lock: None,
         },
         end: None,
         lock_function: (role == Role::Block).then(|| "rt_spin_lock".to_owned()),

@@ -31,6 +31,8 @@ const LARGEST_INPUT_BYTES: u32 = 256 << 10;
 const SLOWEST_INPUT_S: u32 = 10;
 /// Resident memory beyond which an input counts as unbounded, MiB; libFuzzer's own included.
 const MOST_MEMORY_MIB: u32 = 512;
+/// The same where a few bytes may unpack to a vmlinux of 1 GiB, while the buffer grows.
+const MOST_MEMORY_UNPACKING_MIB: u32 = 2560;
 /// How much of a log is shown, from its end, when a target fails.
 const LOG_LINES: usize = 60;
 
@@ -146,6 +148,10 @@ fn target(program: &Path, work: &Path, name: &str, seconds: u32) -> Result<()> {
         fs::create_dir_all(folder)
             .with_context(|| format!("failed to create `{}`", folder.display()))?;
     }
+    let memory_mib = match name {
+        "unpack" => MOST_MEMORY_UNPACKING_MIB,
+        _ => MOST_MEMORY_MIB,
+    };
     let log = work.join(format!("{name}.log"));
     let output =
         File::create(&log).with_context(|| format!("failed to create `{}`", log.display()))?;
@@ -153,7 +159,7 @@ fn target(program: &Path, work: &Path, name: &str, seconds: u32) -> Result<()> {
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-max_len={LARGEST_INPUT_BYTES}"))
         .arg(format!("-timeout={SLOWEST_INPUT_S}"))
-        .arg(format!("-rss_limit_mb={MOST_MEMORY_MIB}"))
+        .arg(format!("-rss_limit_mb={memory_mib}"))
         .arg(format!("-artifact_prefix={}/", findings.display()))
         .arg("-print_final_stats=1")
         .arg(corpus)

@@ -8,12 +8,16 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{lint, live, object, progress, tally::Tally, tool};
+use crate::{fuzz, lint, live, object, progress, tally::Tally, tool};
 
 /// Kernels that the live tests run on.
 const KERNELS: [&str; 3] = ["6.12-rt", "6.12", "6.1-rt"];
 
-/// Formats, lints, the eBPF object, unit and command-line tests, and live tests on three kernels
+/// Seconds that each fuzz target runs.
+const FUZZ_S: u32 = 20;
+
+/// Formats, lints, the eBPF object, unit and command-line tests, fuzzing, and live tests on three
+/// kernels
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Only the live tests
@@ -38,6 +42,7 @@ pub(crate) fn test(args: &Args) -> Result<ExitCode> {
         tally.add(lint::lint()?);
         tally.add(object());
         tally.add(rings_one_and_two()?);
+        tally.add(fuzz::run(FUZZ_S, &[])?);
     }
     let share = live::build()?;
     let kernels: Vec<&str> = match &args.kernel[..] {

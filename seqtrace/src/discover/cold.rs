@@ -139,7 +139,7 @@ impl<'a> Findings<'a> {
 }
 
 /// The blocks that the entry reaches without the edges.
-fn reached(evidence: &Evidence, without: &Edges) -> Vec<bool> {
+pub(super) fn reached(evidence: &Evidence, without: &Edges) -> Vec<bool> {
     let mut reached = vec![false; evidence.blocks.len()];
     let mut next: Vec<BlockIndex> = vec![evidence.entry];
     let indices = 0..evidence.blocks.len() as BlockIndex;

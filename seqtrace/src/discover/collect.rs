@@ -105,16 +105,13 @@ impl Walk<'_> {
                 registers,
             });
         }
-        if let Some(target) = instruction::call_target(instruction) {
-            found.calls.push(self.call(instruction, target));
-        } else if let Some(target) = self.graph.leaves_to(instruction) {
-            found.calls.push(self.call(instruction, target));
-        }
         // The last call of a function is a jump.
         let target = instruction::call_target(instruction);
-        let target = target.or_else(|| instruction::branch_target(instruction));
-        if let Some(function) = target.and_then(|target| callees.lock(target)) {
-            found.locks.push(self.lock_call(instruction, function));
+        if let Some(target) = target.or_else(|| self.graph.leaves_to(instruction)) {
+            found.calls.push(self.call(instruction, target));
+            if let Some(function) = callees.lock(target) {
+                found.locks.push(self.lock_call(instruction, function));
+            }
         }
         found.stores.extend(self.store(instruction));
         found.writes.extend(self.write(instruction));

@@ -73,7 +73,11 @@ impl Fit<'_> {
             [only] => Name::Member(only.clone()),
             _ => Name::Ambiguous(names),
         };
-        Some(Seqcount { name, lockname })
+        Some(Seqcount {
+            name,
+            lockname,
+            lock: None,
+        })
     }
 
     /// Other places that are used on the same base, each once: displacement and width.

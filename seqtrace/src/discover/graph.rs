@@ -16,6 +16,9 @@ use super::{
     instruction, tables,
 };
 
+/// A detour is `testb`, `jne`, `jmp`.
+const DETOUR_INSTRUCTIONS: usize = 3;
+
 /// Index of a block in its graph.
 pub(super) type BlockIndex = u32;
 
@@ -149,6 +152,7 @@ impl<'a> Flow<'a> {
                     break;
                 }
                 for target in self.targets(&instruction) {
+                    self.decode_detour(function, target, &mut instructions);
                     if let Some(part) = self.part_at(function, target)
                         && !parts.contains(&part)
                     {
@@ -160,6 +164,32 @@ impl<'a> Flow<'a> {
         }
         instructions.sort_by_key(Instruction::ip);
         Some(instructions)
+    }
+
+    /// Adds the instructions at the target of a jump that leaves the function's segment: the test
+    /// of a CPU feature that the kernel replaces when it boots (`_static_cpu_has` in
+    /// `arch/x86/include/asm/cpufeature.h`).
+    fn decode_detour(
+        &self,
+        function: Function<'_>,
+        target: u64,
+        instructions: &mut Vec<Instruction>,
+    ) {
+        let Some(segment) = self.image.segment_of(target) else {
+            return;
+        };
+        let is_new = instructions.iter().all(|known| known.ip() != target);
+        if segment.contains(function.start) || !is_new {
+            return;
+        }
+        let bytes = segment.slice(target, segment.end()).unwrap_or_default();
+        let decoder = Decoder::with_ip(64, bytes, target, DecoderOptions::NONE);
+        for instruction in decoder.into_iter().take(DETOUR_INSTRUCTIONS) {
+            instructions.push(instruction);
+            if instruction.flow_control() == FlowControl::UnconditionalBranch {
+                break;
+            }
+        }
     }
 
     /// The cold part of `function` at an address, or the function whose cold part it is.
@@ -234,12 +264,20 @@ impl<'a> Flow<'a> {
             | FlowControl::XbeginXabortXend
             | FlowControl::ConditionalBranch => true,
             FlowControl::Call => !self.never_returns(instruction),
-            FlowControl::UnconditionalBranch => is_static,
+            // Without the code it goes to, a test of a CPU feature at least goes on.
+            FlowControl::UnconditionalBranch => is_static || self.leaves_text(instruction),
             FlowControl::Exception => self.is_warning(instruction),
             // `int3` is padding here; a probe of somebody else's would be the exception.
             FlowControl::Interrupt => instruction.code() != Code::Int3,
             FlowControl::IndirectBranch | FlowControl::Return => false,
         }
+    }
+
+    /// Whether a jump leaves the kernel's text, where a module's may go to vmlinux.
+    fn leaves_text(&self, instruction: &Instruction) -> bool {
+        let target = instruction::branch_target(instruction);
+        self.image.imports.is_empty()
+            && target.is_some_and(|target| self.image.segment_of(target).is_none())
     }
 
     fn is_warning(&self, instruction: &Instruction) -> bool {

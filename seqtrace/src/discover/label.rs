@@ -82,6 +82,7 @@ impl<'a> Labels<'a> {
         found.unwrap_or(Seqcount {
             name: Name::Unknown,
             lockname: None,
+            lock: None,
         })
     }
 
@@ -105,6 +106,7 @@ impl<'a> Labels<'a> {
             Some(Identity::Global(address)) => Seqcount {
                 name: global(self.image, *address),
                 lockname: self.global_lockname(*address, allowed),
+                lock: None,
             },
             Some(identity @ (Identity::Displacement(_) | Identity::FromMember(..))) => {
                 let found = self.btf.map(|btf| fit::candidates(btf, identity));
@@ -113,6 +115,7 @@ impl<'a> Labels<'a> {
             Some(Identity::Other) | None => Seqcount {
                 name: Name::Unknown,
                 lockname: None,
+                lock: None,
             },
         }
     }
@@ -177,6 +180,7 @@ pub(super) fn either(left: &Seqcount, right: &Seqcount) -> Seqcount {
     Seqcount {
         name: one_of(names),
         lockname,
+        lock: None,
     }
 }
 
@@ -206,6 +210,7 @@ fn one_member(mut found: Vec<SeqcountMember>, allowed: &[Lockname]) -> Seqcount 
         return Seqcount {
             name: Name::Unknown,
             lockname,
+            lock: None,
         };
     }
     let lockname = agreed(found.iter().map(|member| Some(member.lockname)));
@@ -216,7 +221,11 @@ fn one_member(mut found: Vec<SeqcountMember>, allowed: &[Lockname]) -> Seqcount 
         [only] => Name::Member(only.clone()),
         _ => one_of(names),
     };
-    Seqcount { name, lockname }
+    Seqcount {
+        name,
+        lockname,
+        lock: None,
+    }
 }
 
 /// The names a name may stand for.

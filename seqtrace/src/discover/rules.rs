@@ -7,6 +7,8 @@
 //!   dropped, and the word is read again (lock-unlock, PREEMPT_RT only).
 //! * A *spin*: if bit 0 is set, `pause`, and the word is read again. Flag words are polled just
 //!   so, hence it counts only for words that something else shows to be sequences.
+//! * A *mask*: bit 0 of a word as it was loaded is masked away, the word lies where some structure
+//!   has a seqcount, and is not written.
 //! * A *check*: a word that is known to be a sequence is compared with anything; the start value
 //!   came from another function.
 
@@ -14,7 +16,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     btf::Btf,
-    catalog::Name,
+    catalog::{Name, Seqcount},
     evidence::{Compare, Evidence, Lock, LockCall, Pause, Test},
     fit,
     graph::BlockIndex,
@@ -40,6 +42,8 @@ pub(super) struct Study {
     pub(super) identities: FxHashMap<ValueId, Identity>,
     /// Globals that the function shows to be sequences by how it writes them.
     pub(super) written: Vec<u64>,
+    /// Words that lie where some structure has a seqcount.
+    pub(super) likely: FxHashSet<ValueId>,
 }
 
 /// A test whose odd branch takes and drops the writer's lock.
@@ -118,10 +122,18 @@ impl Study {
                 .copied()
                 .filter(|word| !self.is_refuted(*word))
                 .collect();
-            let is_tested = words.iter().any(|word| self.is_tested(*word));
-            let is_pair = is_tested && self.is_loaded_before(compare, &words);
+            let is_known = |word: &ValueId| self.is_tested(*word) || self.is_reread(compare, *word);
+            let is_pair = words.iter().any(is_known) && self.is_loaded_before(compare, &words);
             is_pair.then_some(Check { compare, words })
         })
+    }
+
+    /// Whether the types say that the word is a sequence, and it is compared with nothing but
+    /// itself if others than readers compare it too.
+    fn is_reread(&self, compare: &Compare, word: ValueId) -> bool {
+        let is_typed = matches!(self.identities.get(&word), Some(Identity::Seqcount(_)));
+        let is_only = || compare.operands.iter().all(|side| side.value == word);
+        is_typed && (!self.is_compared_by_writers(word) || is_only())
     }
 
     /// Whether bit 0 of the word, as it was loaded, is masked away or decides where to go. What
@@ -263,8 +275,24 @@ impl Study {
         let waited = self.waits().flat_map(|wait| wait.test.words.clone());
         paired
             .chain(waited)
+            .chain(self.masked())
             .filter(|word| !self.is_refuted(*word))
             .collect()
+    }
+
+    /// Words that `raw_seqcount_begin` reads whose value leaves the function.
+    fn masked(&self) -> impl Iterator<Item = ValueId> {
+        let masks = self.evidence.tests.iter().filter(|test| {
+            test.mask == ParityMask::Even && test.is_direct && test.register.is_some()
+        });
+        let words = masks.flat_map(|test| test.words.iter().copied());
+        words.filter(|word| self.likely.contains(word) && !self.is_written(*word))
+    }
+
+    fn is_written(&self, word: ValueId) -> bool {
+        let evidence = &self.evidence;
+        let is_it = |address| evidence.writes.iter().any(|write| write.address == address);
+        evidence.loads_of(&[word]).any(|load| is_it(load.address))
     }
 
     fn is_refuted(&self, word: ValueId) -> bool {
@@ -315,13 +343,22 @@ impl Study {
     /// globals and typed members, but for the one exception.
     fn ends_elsewhere(&self, word: ValueId) -> bool {
         match self.identities.get(&word) {
-            Some(Identity::Seqcount(seqcount)) => {
-                seqcount.name != Name::Member(COMPARED_BY_WRITERS.to_owned())
-            }
+            Some(Identity::Seqcount(_)) => !self.is_compared_by_writers(word),
             Some(Identity::Global(_)) => true,
             Some(Identity::Other | Identity::Displacement(_) | Identity::FromMember(..)) | None => {
                 false
             }
+        }
+    }
+
+    /// Whether the word is the one sequence that others than readers compare.
+    pub(super) fn is_compared_by_writers(&self, word: ValueId) -> bool {
+        match self.identities.get(&word) {
+            Some(Identity::Seqcount(Seqcount {
+                name: Name::Member(name),
+                ..
+            })) => name == COMPARED_BY_WRITERS,
+            _ => false,
         }
     }
 

@@ -18,6 +18,7 @@ use super::{
     graph::Flow,
     identify::{Identity, Landmarks, Typing},
     image::Image,
+    instruction::ParityMask,
     label::Labels,
     meter::Meter,
     naming::{Nameless, Naming},
@@ -258,10 +259,34 @@ impl<'a> Scan<'a> {
                 Support::Global(address) => written.push(address),
             }
         }
+        let masked = evidence
+            .tests
+            .iter()
+            .filter(|test| test.mask == ParityMask::Even);
+        let masked = masked.flat_map(|test| test.words.iter().copied());
+        let likely = masked
+            .filter(|word| {
+                let identity = identities.get(word);
+                identity.is_some_and(|identity| self.may_be_seqcount(identity))
+            })
+            .collect();
         Some(Study {
             evidence,
             identities,
             written,
+            likely,
         })
+    }
+
+    /// Whether some structure has a seqcount where a word of unknown type lies.
+    fn may_be_seqcount(&self, identity: &Identity) -> bool {
+        let Some(btf) = self.btf else { return false };
+        match identity {
+            Identity::Displacement(displacement) => btf.seqcount_members().any(|member| {
+                member.offset != 0 && i64::try_from(member.offset) == Ok(*displacement)
+            }),
+            Identity::FromMember(of, distance) => !btf.seqcounts_from(*of, *distance).is_empty(),
+            Identity::Seqcount(_) | Identity::Global(_) | Identity::Other => false,
+        }
     }
 }

@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     catalog::{Check, CheckClass, Half, Lockname, Odd, Role},
-    cold::{ColdAddress, Findings},
+    cold::{self, ColdAddress, Findings},
     evidence::{Compare, Operand, Test},
     graph::{BlockIndex, Flow},
     identify::Identity,
@@ -52,11 +52,9 @@ pub(super) fn sections(flow: &Flow<'_>, findings: &Findings<'_>, reads: &Reads) 
         .iter()
         .filter_map(|check| Ended::new(reads, check.compare.at))
         .collect();
-    let other: FxHashSet<u64> = ended
-        .iter()
-        .map(|ended| ended.reload.at)
-        .chain(incremented(reads))
-        .collect();
+    let reloads = ended.iter().map(|ended| ended.reload.at);
+    let mut other: FxHashSet<u64> = reloads.chain(incremented(reads)).collect();
+    other.extend(compared_by_writers(findings, reads, &ended));
     let begins = Begins::new(findings, reads, &other);
     let mut sections = begins.sections(findings, reads);
     for (check, ended) in findings
@@ -86,6 +84,67 @@ fn incremented(reads: &Reads) -> impl Iterator<Item = u64> {
         let load = evidence.loads.iter().find(|load| load.word == value.base)?;
         (load.address == write.address).then_some(read.at)
     })
+}
+
+/// Loads of the one sequence that writers compare too, unless a section begins with them: the
+/// value is tested, is the start value of a check, or is compared with what an earlier load was
+/// compared with, now that the object is locked (`vma_start_read`).
+fn compared_by_writers(findings: &Findings<'_>, reads: &Reads, ended: &[Ended<'_>]) -> Vec<u64> {
+    let study = findings.study;
+    let mut loads = reads.by_address();
+    loads.retain(|read| study.is_compared_by_writers(read.word));
+    if loads.is_empty() {
+        return Vec::new();
+    }
+    let tests = reads.evidence.tests.iter().map(|test| &test.words);
+    let starts = ended.iter().map(|ended| &ended.start.words);
+    let begins: FxHashSet<u64> = tests
+        .chain(starts)
+        .flat_map(|words| reads.among(words))
+        .chain(second_looks(reads))
+        .map(|read| read.at)
+        .collect();
+    let others = loads.into_iter().map(|read| read.at);
+    others.filter(|at| !begins.contains(at)).collect()
+}
+
+/// Loads that are compared with a value that an earlier load of the same word differed from.
+fn second_looks(reads: &Reads) -> impl Iterator<Item = Read> {
+    let looks: Vec<(&Compare, Read, ValueId)> = reads
+        .evidence
+        .compares
+        .iter()
+        .flat_map(|compare| {
+            let [left, right] = &compare.operands;
+            let sides = [(left, right), (right, left)];
+            sides.into_iter().filter_map(move |(side, other)| {
+                Some((compare, reads.get(side.value)?, other.value))
+            })
+        })
+        .collect();
+    let seconds: Vec<Read> = looks
+        .iter()
+        .filter(|(second, read, value)| {
+            looks.iter().any(|(first, earlier, compared)| {
+                let is_same = earlier.word == read.word && compared == value;
+                is_same && is_behind(reads, first, second)
+            })
+        })
+        .map(|&(_, read, _)| read)
+        .collect();
+    seconds.into_iter()
+}
+
+/// Whether the way to a comparison always leads through another one with unequal sides.
+fn is_behind(reads: &Reads, first: &Compare, second: &Compare) -> bool {
+    let Some(unequal) = first.unequal() else {
+        return false;
+    };
+    let evidence = &reads.evidence;
+    let without = [(first.block, unequal)].into_iter().collect();
+    first.at != second.at
+        && cold::reached(evidence, &FxHashSet::default())[second.block as usize]
+        && !cold::reached(evidence, &without)[second.block as usize]
 }
 
 /// A comparison with its two sides told apart.

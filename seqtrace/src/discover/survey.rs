@@ -14,7 +14,7 @@ use super::{
     function::Function,
     image::Image,
     increment,
-    instruction::{self, RDI, RegisterNumber},
+    instruction::{self, ParityMask, RDI, RegisterNumber},
 };
 
 /// A load and the test or comparison it is for are not further apart than this many instructions.
@@ -45,6 +45,8 @@ impl Signs {
     const WAIT: Self = Self(4);
     /// As `COMPARE`, with a word that lies where some structure has a seqcount.
     const MEMBER: Self = Self(8);
+    /// Bit 0 of a word is masked away, however long after it was loaded.
+    const MASK: Self = Self(32);
     /// A word that is no global is incremented.
     const INCREMENT: Self = Self(16);
 
@@ -114,8 +116,9 @@ impl Survey {
     /// Whether the function may hold a read section, the end of one, or a write section.
     pub(super) fn is_suspicious(&self) -> bool {
         let waits_or_compares = self.signs.has(Signs::COMPARE) || self.signs.has(Signs::WAIT);
-        let has_member = self.signs.has(Signs::MEMBER) || self.signs.has(Signs::INCREMENT);
-        self.signs.has(Signs::PARITY) && waits_or_compares || has_member
+        let alone = [Signs::MEMBER, Signs::INCREMENT, Signs::MASK];
+        self.signs.has(Signs::PARITY) && waits_or_compares
+            || alone.into_iter().any(|sign| self.signs.has(sign))
     }
 
     /// A function and its cold part are looked at as one.
@@ -168,9 +171,14 @@ impl Look<'_> {
             self.found.signs.add(Signs::COMPARE, true);
             self.found.signs.add(Signs::MEMBER, word.is_member);
         }
-        if instruction::parity_mask(instruction).is_some() {
-            let is_word = self.word(instruction, 0).is_some();
-            self.found.signs.add(Signs::PARITY, is_word);
+        if let Some(mask) = instruction::parity_mask(instruction) {
+            let word = self.word(instruction, 0);
+            let is_member = word.is_some_and(|word| word.is_member);
+            self.found.signs.add(Signs::PARITY, word.is_some());
+            self.found.signs.add(Signs::MEMBER, is_member);
+            let is_kept = !instruction::is_memory_operand(instruction, 0);
+            let masks = mask == ParityMask::Even && is_kept;
+            self.found.signs.add(Signs::MASK, masks);
         }
         self.note_increment(instruction);
         match instruction.mnemonic() {

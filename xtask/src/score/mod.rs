@@ -3,13 +3,18 @@
 
 mod banner;
 mod debuginfo;
+mod goal;
+mod measure;
+mod outcome;
+mod table;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 
 pub(crate) use self::debuginfo::Debuginfo;
+use self::{measure::Programs, table::Line};
 use crate::{
     progress,
     vm::{Cache, Flavour, Kernel},
@@ -24,30 +29,62 @@ pub(crate) struct Args {
     /// All modules too: 7 GB on disk for each kernel
     #[arg(long)]
     modules: bool,
+    /// Print the table as it stands in docs/sites.md
+    #[arg(long)]
+    markdown: bool,
     /// Fetches the newest packages of the kernels' names, even if others are cached
     #[arg(long)]
     update: bool,
 }
 
-/// Runs the task.
+/// Prints the table; the status tells whether every goal is met.
 ///
 /// # Errors
 ///
 /// When a kernel or its debuginfo cannot be fetched or scored.
 pub(crate) fn score(args: &Args) -> Result<ExitCode> {
-    let cache = Cache::open()?;
     let flavours = match &args.kernel[..] {
         [] => Flavour::value_variants(),
         chosen => chosen,
     };
-    for &flavour in flavours {
-        let kernel = Kernel::named(&cache, flavour, args.update)?;
-        let debuginfo = Debuginfo::of(&cache, flavour, &kernel, args.modules)?;
-        progress::line(format_args!(
-            "{}: {}",
-            kernel.label,
-            debuginfo.vmlinux.display()
-        ));
+    let cache = Cache::open()?;
+    let programs = Programs::build()?;
+    let lines: Vec<Line> = flavours
+        .iter()
+        .map(|&flavour| line(&cache, &programs, flavour, args.modules, args.update))
+        .collect::<Result<_>>()?;
+    #[expect(clippy::print_stdout, reason = "the result of the task")]
+    {
+        print!(
+            "{}",
+            if args.markdown {
+                table::markdown(&lines)
+            } else {
+                table::text(&lines)
+            }
+        );
     }
-    Ok(ExitCode::SUCCESS)
+    let missed = lines
+        .iter()
+        .flat_map(|(_, cells)| cells)
+        .filter(|cell| !cell.met)
+        .count();
+    progress::line(format_args!("{missed} goals missed"));
+    Ok(ExitCode::from(u8::from(missed > 0)))
+}
+
+fn line(
+    cache: &Cache,
+    programs: &Programs,
+    flavour: Flavour,
+    with_modules: bool,
+    update: bool,
+) -> Result<Line> {
+    let kernel = Kernel::named(cache, flavour, update)?;
+    let debuginfo = Debuginfo::of(cache, flavour, &kernel, with_modules)?;
+    progress::step("Scoring", &kernel.label);
+    let outcome = programs
+        .measure(&kernel, &debuginfo)
+        .with_context(|| format!("failed to score {}", kernel.label))?;
+    Ok((kernel.label, goal::cells(&outcome)))
 }

@@ -21,6 +21,9 @@ use crate::discover::{
     symbols::{Symbol, SymbolKind, Symbols},
 };
 
+/// Section with the tests of CPU features that the kernel replaces when it boots.
+const FEATURE_TESTS: &str = ".altinstr_aux";
+
 /// Takes a vmlinux apart. Where it has no symbol table, as the one in a boot image, its symbols
 /// are those that it carries for itself.
 ///
@@ -73,7 +76,9 @@ pub fn vmlinux(bytes: &[u8]) -> Result<Kernel> {
             name: "vmlinux".to_owned(),
             build_id: build_id(&file, &memory, &symbols),
             base,
-            text: vec![text],
+            text: std::iter::once(text)
+                .chain(section(FEATURE_TESTS))
+                .collect(),
             realtime: symbols.address_of("rt_spin_lock").is_some(),
             jump_table: table(JUMP_TABLE),
             bug_table: table(BUG_TABLE),
