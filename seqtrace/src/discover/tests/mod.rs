@@ -2,6 +2,7 @@
 //! found, what it is called, and that nothing else is.
 
 mod fixture;
+mod names;
 mod writes;
 
 use crate::discover::{
