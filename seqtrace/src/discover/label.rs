@@ -47,6 +47,9 @@ pub(super) struct Labels<'a> {
     locked: FxHashSet<u64>,
     /// LOCKNAMEs that fit the lock functions which readers of a global call.
     waited: FxHashMap<u64, &'static [Lockname]>,
+    /// By the names of seqcounts: the lock that all writers hold which were seen to hold one;
+    /// `None` when they do not agree.
+    held: FxHashMap<String, Option<String>>,
 }
 
 impl<'a> Labels<'a> {
@@ -71,6 +74,41 @@ impl<'a> Labels<'a> {
             btf,
             locked,
             waited,
+            held: FxHashMap::default(),
+        }
+    }
+
+    /// The same, with the locks that writers hold.
+    pub(super) fn with_locks<'s>(mut self, studies: impl Iterator<Item = &'s Study>) -> Self {
+        for study in studies {
+            for (word, lock) in &study.held {
+                let seqcount = self.identified(study, *word, &[]);
+                let known = self.held.entry(seqcount.label());
+                known
+                    .and_modify(|known| {
+                        if known.as_ref() != Some(lock) {
+                            *known = None;
+                        }
+                    })
+                    .or_insert_with(|| Some(lock.clone()));
+            }
+        }
+        self
+    }
+
+    /// The seqcount with the lock that serialises its writers.
+    fn with_lock(&self, seqcount: Seqcount) -> Seqcount {
+        let is_one = matches!(seqcount.name, Name::Global(_) | Name::Member(_));
+        let lock = match seqcount.lockname {
+            Some(Lockname::Seqlock) => Some(format!("{}.lock", seqcount.label())),
+            Some(
+                Lockname::Spinlock | Lockname::RawSpinlock | Lockname::Rwlock | Lockname::Mutex,
+            ) => self.held.get(&seqcount.label()).cloned().flatten(),
+            Some(Lockname::Plain | Lockname::Latch) | None => None,
+        };
+        Seqcount {
+            lock: lock.filter(|_| is_one),
+            ..seqcount
         }
     }
 
@@ -79,11 +117,12 @@ impl<'a> Labels<'a> {
         let words = reader.words.iter();
         let found = words.map(|&word| self.word(study, reader, word));
         let found = found.reduce(|left, right| Self::either(&left, &right));
-        found.unwrap_or(Seqcount {
+        let found = found.unwrap_or(Seqcount {
             name: Name::Unknown,
             lockname: None,
             lock: None,
-        })
+        });
+        self.with_lock(found)
     }
 
     /// What is known of a seqcount that is one of two.
@@ -93,7 +132,7 @@ impl<'a> Labels<'a> {
 
     /// The seqcount that is written where this word is incremented.
     pub(super) fn written(&self, study: &Study, word: ValueId) -> Seqcount {
-        self.identified(study, word, &[])
+        self.with_lock(self.identified(study, word, &[]))
     }
 
     fn word(&self, study: &Study, reader: Reader<'_>, word: ValueId) -> Seqcount {
@@ -180,7 +219,7 @@ pub(super) fn either(left: &Seqcount, right: &Seqcount) -> Seqcount {
     Seqcount {
         name: one_of(names),
         lockname,
-        lock: None,
+        lock: left.lock.clone().filter(|_| left.lock == right.lock),
     }
 }
 

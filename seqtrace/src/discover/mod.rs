@@ -46,6 +46,7 @@ mod scan;
 pub mod score;
 mod scorer;
 mod sections;
+mod serial;
 mod state;
 pub mod store;
 mod support;

@@ -24,6 +24,7 @@ use super::{
     increment::Step,
     instruction::ParityMask,
     naming::Word,
+    serial::Held,
     value::{Address, ValueId},
 };
 
@@ -40,6 +41,8 @@ const COMPARED_BY_WRITERS: &str = "mm_struct.mm_lock_seq";
 pub(super) struct Study {
     pub(super) evidence: Evidence,
     pub(super) identities: FxHashMap<ValueId, Identity>,
+    /// Locks that are held when sequences are incremented.
+    pub(super) held: Vec<Held>,
     /// Globals that the function shows to be sequences by how it writes them.
     pub(super) written: Vec<u64>,
     /// Words that lie where some structure has a seqcount.

@@ -216,8 +216,9 @@ impl<'a> Scan<'a> {
 
     fn labels(&self, studies: &[Studied<'a>]) -> Labels<'_> {
         let locks = self.surveys.iter().flat_map(|survey| &survey.locks);
-        let all = studies.iter().map(|(_, study)| study);
-        Labels::new(self.image, self.btf, locks.copied().collect(), all)
+        let all = || studies.iter().map(|(_, study)| study);
+        let labels = Labels::new(self.image, self.btf, locks.copied().collect(), all());
+        labels.with_locks(all())
     }
 
     fn study(&self, function: Function<'a>) -> Option<Study> {
@@ -244,6 +245,12 @@ impl<'a> Scan<'a> {
                     .or_insert_with(|| typing.identify(address));
             }
         }
+        let held = typing.held(|word| match identities.get(&word) {
+            Some(Identity::Seqcount(_) | Identity::Global(_)) => true,
+            Some(Identity::Other | Identity::Displacement(_) | Identity::FromMember(..)) | None => {
+                false
+            }
+        });
         let known = Known {
             image: self.image,
             btf: self.btf,
@@ -273,6 +280,7 @@ impl<'a> Scan<'a> {
         Some(Study {
             evidence,
             identities,
+            held,
             written,
             likely,
         })

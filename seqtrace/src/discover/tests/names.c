@@ -142,3 +142,27 @@ long read_row(struct table *table, int index)
 {
 	return READ_SAMPLE(&table->rows[index]);
 }
+
+/* A seqcount with its lock beside it. */
+struct guarded {
+	long id;
+	seqcount_spinlock_t seq;
+	long value;
+	spinlock_t lock;
+};
+
+void write_guarded(struct guarded *it)
+{
+	spin_lock(&it->lock);
+	it->seq.seqcount.sequence++;
+	barrier();
+	it->value = 1;
+	barrier();
+	it->seq.seqcount.sequence++;
+	spin_unlock(&it->lock);
+}
+
+long read_guarded(struct guarded *it)
+{
+	return READ(&it->seq, it->value);
+}

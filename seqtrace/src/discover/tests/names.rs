@@ -36,7 +36,19 @@ fn types(realtime: bool) -> Btf {
     let sample = btf.structure("sample", 16, &[("time", long, 0), ("seq", plain, 8)]);
     let rows = btf.array(sample, 4);
     let table = btf.structure("table", 72, &[("id", long, 0), ("rows", rows, 8)]);
-    let [bin, pair, table] = [bin, pair, table].map(|of| btf.pointer(of));
+    let words = btf.array(int, 10);
+    let lock = btf.structure("", 40, &[("word", words, 0)]);
+    let lock = btf.typedef("spinlock_t", lock);
+    let guarded = [
+        ("id", long, 0),
+        ("seq", spinlock, 8),
+        ("value", long, end),
+        ("lock", lock, end + 8),
+    ];
+    let guarded = btf.structure("guarded", end + 48, &guarded);
+    let [bin, pair, table, guarded] = [bin, pair, table, guarded].map(|of| btf.pointer(of));
+    btf.function("read_guarded", long, &[guarded]);
+    btf.function("write_guarded", 0, &[guarded]);
     btf.function("pass_bin", long, &[bin]);
     btf.function("pass_left", long, &[pair]);
     btf.function("pass_right", long, &[pair]);
@@ -66,7 +78,11 @@ fn reads(function: &str, expected: &Name) {
         let image = fixture::build(&format!("{READERS}\n{NAMES}"), realtime);
         let all = sites(&image, Some(&types(realtime)));
         let names = names(&all, function);
-        assert_eq!(names, [expected.clone()], "realtime: {realtime}");
+        assert_eq!(
+            names,
+            std::slice::from_ref(expected),
+            "realtime: {realtime}"
+        );
     }
 }
 
@@ -109,4 +125,19 @@ fn a_per_cpu_variable_has_its_type_on_every_cpu() {
 #[test]
 fn an_element_of_an_array_has_no_index_in_its_name() {
     reads("read_row", &member("table.rows[].seq"));
+}
+
+#[test]
+fn the_lock_is_the_one_that_writers_hold() {
+    for realtime in [false, true] {
+        let image = fixture::build(&format!("{READERS}\n{NAMES}"), realtime);
+        let all = sites(&image, Some(&types(realtime)));
+        let lock = |function| {
+            let of = of(&all, function);
+            of[0].seqcount.lock.as_deref().map(str::to_owned)
+        };
+        assert_eq!(lock("read_guarded").as_deref(), Some("guarded.lock"));
+        assert_eq!(lock("read_global").as_deref(), Some("global_lock.lock"));
+        assert_eq!(lock("read_given"), None, "nobody writes it");
+    }
 }
