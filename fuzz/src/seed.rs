@@ -17,6 +17,22 @@ const PACKERS: [(&str, &[&str]); 7] = [
     ("lzop", &["-9"]),
 ];
 
+/// What the seeds are compiled from, and whether for PREEMPT_RT.
+const KERNELS: [(&str, &str, bool); 5] = [
+    ("readers", fixture::READERS, false),
+    ("readers-realtime", fixture::READERS, true),
+    ("writers", fixture::WRITERS, false),
+    ("writers-realtime", fixture::WRITERS, true),
+    ("lookalikes", fixture::LOOKALIKES, false),
+];
+
+/// Forms of debuginfo.
+const DEBUGINFO: [(&str, &[&str]); 3] = [
+    ("version-5", &[fixture::DWARF]),
+    ("version-4", &[fixture::DWARF, "-gdwarf-4"]),
+    ("compressed", &[fixture::DWARF, "-gz=zlib"]),
+];
+
 /// One input.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Seed {
@@ -43,31 +59,31 @@ pub fn all() -> Result<Vec<Seed>> {
             bytes,
         });
     };
-    for (name, realtime) in [("plain", false), ("realtime", true)] {
+    for (name, source, realtime) in KERNELS {
         let flags = flags(realtime);
-        let file = fixture::vmlinux(fixture::READERS, &flags)?;
+        let file = fixture::vmlinux(source, &flags)?;
         let kernel = elf::vmlinux(&file).context("failed to read a seed")?;
         let types = kernel.btf.unwrap_or_default();
         add("btf", name, btf::encode(&types, &types));
         add("scan", name, scan::encode(&kernel.image, &types));
-        add(
-            "scan",
-            &format!("{name}-no-types"),
-            scan::encode(&kernel.image, &[]),
-        );
+        let untyped = scan::encode(&kernel.image, &[]);
+        add("scan", &format!("{name}-untyped"), untyped);
         for (packer, words) in PACKERS {
             if let Some(packed) = fixture::packed(&file, packer, words)? {
-                add(
-                    "unpack",
-                    &format!("{name}-boot-{packer}"),
-                    boot_image(&packed),
-                );
+                let image = boot_image(&packed);
+                add("unpack", &format!("{name}-boot-{packer}"), image);
                 add("unpack", &format!("{name}-{packer}"), packed);
             }
         }
         add("elf", name, file);
-        let module = fixture::object(fixture::READERS, &flags)?;
+        let module = fixture::object(source, &flags)?;
         add("elf", &format!("{name}-module"), module);
+    }
+    for (name, flags) in DEBUGINFO {
+        let flags = [flags, &[fixture::REALTIME]].concat();
+        add("dwarf", name, fixture::vmlinux(fixture::READERS, &flags)?);
+        let module = fixture::object(fixture::READERS, &flags)?;
+        add("dwarf", &format!("{name}-module"), module);
     }
     Ok(seeds)
 }

@@ -55,6 +55,9 @@ fn usage_errors_have_status_2_and_say_what_is_wrong() {
         (&["flame"], "--output"),
         (&["nonsense"], "nonsense"),
         (&["stat", "--quiet", "--verbose"], "cannot be used with"),
+        (&["sites", "--json", "--long"], "cannot be used with"),
+        (&["sites", "--seqcount", "a["], "unclosed character class"),
+        (&["sites", "--role", "reader"], "block, spin, retry"),
     ] {
         let output = seqtrace(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}");

@@ -8,11 +8,13 @@ use std::{
 };
 
 use seqtrace::{
-    aggregate::{coverage, snapshot::Costs, snapshot::Snapshot},
-    discover::catalog::{Catalog, ImageCatalog, Lockname, Name, Role, Seqcount, Site},
-    export::{flamegraph, folded, folded::Weight, json, live, sites::Sites, table},
-    plan::{Plan, Skip, Target},
+    aggregate::snapshot::Snapshot,
+    discover::catalog::Role,
+    export::{flamegraph, folded, folded::Weight, json, live, table},
 };
+
+#[path = "golden/sites.rs"]
+mod sites;
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -221,108 +223,4 @@ fn an_empty_flamegraph_is_refused_with_the_reason() {
         error.to_string(),
         "nothing to draw: no reader waited on 189 probed sites in 10.0 s; 5 retries have no duration"
     );
-}
-
-/// A site of `image` at `image_offset`.
-fn site(function: &str, image_offset: u64, role: Role, name: Name) -> Site {
-    Site {
-        function: function.to_owned(),
-        offset: image_offset & 0xff,
-        image_offset,
-        role,
-        seqcount: Seqcount {
-            lockname: (name == Name::Member("dentry.d_seq".to_owned()))
-                .then_some(Lockname::Spinlock),
-            name,
-            lock: None,
-        },
-        end: None,
-        lock_function: (role == Role::Block).then(|| "rt_spin_lock".to_owned()),
-        sequence_register: None,
-        chain: Vec::new(),
-    }
-}
-
-fn catalog() -> Catalog {
-    let d_seq = || Name::Member("dentry.d_seq".to_owned());
-    let image = |image: &str, sites| ImageCatalog {
-        image: image.to_owned(),
-        build_id: "35c1a9d3".to_owned(),
-        realtime: true,
-        functions: 41_000,
-        text_bytes: 20_971_520,
-        sites,
-        instances: Vec::new(),
-        disagreements: Vec::new(),
-    };
-    Catalog {
-        images: vec![
-            image(
-                "vmlinux",
-                vec![
-                    site("path_init", 0x1048, Role::Block, d_seq()),
-                    site("path_init", 0x1069, Role::Spin, d_seq()),
-                    site(
-                        "ktime_get",
-                        0x2012,
-                        Role::Spin,
-                        Name::Global("tk_core.seq".to_owned()),
-                    ),
-                    site("xfrm_hash_rebuild", 0x3095, Role::Spin, Name::Unknown),
-                    site(
-                        "d_lookup",
-                        0x404b,
-                        Role::Retry,
-                        Name::Ambiguous(vec!["dentry.d_seq".to_owned(), "inode.i_seq".to_owned()]),
-                    ),
-                ],
-            ),
-            image(
-                "nf_conntrack",
-                vec![site(
-                    "__nf_conntrack_find_get",
-                    0x1a2,
-                    Role::Spin,
-                    Name::Global("nf_conntrack_generation".to_owned()),
-                )],
-            ),
-        ],
-    }
-}
-
-fn sites() -> Sites {
-    let catalog = catalog();
-    let plan = Plan {
-        targets: catalog
-            .images
-            .iter()
-            .flat_map(|image| image.sites.iter().map(move |site| (image, site)))
-            .map(|(image, site)| Target {
-                image: image.image.clone(),
-                site: site.clone(),
-                address: 0xffff_ffff_8100_0000 + site.image_offset,
-                end_address: None,
-                owner_offset: None,
-                skip: (site.function == "ktime_get").then_some(Skip::UsedByTracer),
-            })
-            .collect(),
-    };
-    let costs = Costs {
-        discover_ns: 481_000_000,
-        peak_rss_bytes: 45_088_768,
-        ..Costs::default()
-    };
-    let coverage = coverage::cover(&plan, &[]);
-    Sites::new("6.12.107+deb13-rt-amd64", &catalog, &plan, coverage, costs)
-}
-
-#[test]
-fn planned_sites() {
-    golden("sites-wide.txt", &sites().table(None));
-    golden("sites-80.txt", &sites().table(Some(80)));
-    let document = sites().document();
-    assert!(!document.contains("1844674"), "a run-time address got out");
-    golden("sites.json", &document);
-    let read: Sites = serde_json::from_str(&document).expect("what was written can be read");
-    assert_eq!(read, sites());
 }

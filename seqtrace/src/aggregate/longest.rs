@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::HashMap};
 use seqtrace_common::event::Event;
 
 use crate::{
-    aggregate::{Symbolise, comm, rows::SiteLabel, snapshot::EventRow, symbolise_frames},
+    aggregate::{comm, frames::FrameNames, rows::SiteLabel, snapshot::EventRow},
     collect::batch::Batch,
 };
 
@@ -17,8 +17,8 @@ const KEPT: usize = 100;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Longest(Vec<Kept>);
 
-/// One event, names not yet looked up except those of its stack: the stack's addresses come with
-/// the same batch only.
+/// One event, names not yet looked up. Its stack is kept: its addresses come with the same batch
+/// only.
 #[derive(Clone, Debug)]
 struct Kept {
     slot: u32,
@@ -30,17 +30,12 @@ struct Kept {
     slept: bool,
     owner: Option<(u32, [u8; 16])>,
     stack: i32,
-    frames: Option<Vec<String>>,
+    frames: Option<Vec<u64>>,
 }
 
 impl Longest {
     /// Keeps what of `events` is among the longest.
-    pub(super) fn add(
-        &mut self,
-        events: Vec<Event>,
-        frames: &HashMap<i32, Vec<u64>>,
-        symbolise: &Symbolise,
-    ) {
+    pub(super) fn add(&mut self, events: Vec<Event>, frames: &HashMap<i32, Vec<u64>>) {
         self.0.extend(events.into_iter().map(|event| Kept {
             slot: event.slot,
             time_ns: event.time_ns,
@@ -53,17 +48,12 @@ impl Longest {
             stack: event.stack,
             frames: None,
         }));
-        self.cut(frames, symbolise);
+        self.cut(frames);
     }
 
     /// Adds the open spins of `batch` that lasted for `threshold_ns` at least: the kernel side
     /// sends a record only when a spin ends.
-    pub(super) fn add_open_spins(
-        &mut self,
-        batch: &Batch,
-        threshold_ns: u64,
-        symbolise: &Symbolise,
-    ) {
+    pub(super) fn add_open_spins(&mut self, batch: &Batch, threshold_ns: u64) {
         let open = batch
             .spins
             .iter()
@@ -80,11 +70,16 @@ impl Longest {
             stack: spin.stack,
             frames: None,
         }));
-        self.cut(&batch.frames, symbolise);
+        self.cut(&batch.frames);
+    }
+
+    /// The addresses of the stacks of those that are kept.
+    pub(super) fn stacks(&self) -> impl Iterator<Item = &Vec<u64>> {
+        self.0.iter().filter_map(|event| event.frames.as_ref())
     }
 
     /// Drops all but the longest and looks up the stacks of those that stay.
-    fn cut(&mut self, frames: &HashMap<i32, Vec<u64>>, symbolise: &Symbolise) {
+    fn cut(&mut self, frames: &HashMap<i32, Vec<u64>>) {
         self.0.sort_by_key(|event| {
             (
                 Reverse(event.duration_ns),
@@ -95,16 +90,13 @@ impl Longest {
         });
         self.0.truncate(KEPT);
         for event in &mut self.0 {
-            event.frames.get_or_insert_with(|| {
-                frames
-                    .get(&event.stack)
-                    .map_or_else(Vec::new, |addresses| symbolise_frames(addresses, symbolise))
-            });
+            let stack = || frames.get(&event.stack).cloned().unwrap_or_default();
+            event.frames.get_or_insert_with(stack);
         }
     }
 
     /// The events as rows; one whose slot is in no plan is left out.
-    pub(super) fn rows(self, labels: &[SiteLabel]) -> Vec<EventRow> {
+    pub(super) fn rows(self, labels: &[SiteLabel], names: &FrameNames) -> Vec<EventRow> {
         self.0
             .into_iter()
             .filter_map(|event| {
@@ -121,7 +113,7 @@ impl Longest {
                     slept: event.slept,
                     owner_tid: event.owner.map(|(tid, _)| tid),
                     owner_comm: event.owner.map(|(_, comm)| comm::text(&comm)),
-                    frames: event.frames.unwrap_or_default(),
+                    frames: names.frames(&event.frames.unwrap_or_default()),
                 })
             })
             .collect()

@@ -4,7 +4,10 @@
 //! guess: what was lost stays lost, under its name, and [`Snapshot::check`] says when the numbers
 //! do not add up.
 
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use crate::{collect::batch::Batch, plan::Plan};
 
@@ -15,13 +18,16 @@ pub mod rates;
 pub mod snapshot;
 
 mod comm;
+mod frames;
 mod longest;
 mod open_spins;
 mod rows;
 mod seqcounts;
 mod stacks;
 
+pub use self::frames::Symbolise;
 use self::{
+    frames::FrameNames,
     longest::Longest,
     rows::SiteLabel,
     snapshot::{Costs, Coverage, Snapshot},
@@ -44,15 +50,12 @@ pub struct Facts {
     pub costs: Costs,
 }
 
-/// Name of the function that holds a kernel address, `None` where none does.
-pub type Symbolise = Box<dyn Fn(u64) -> Option<String> + Send + Sync>;
-
 /// The one owner of what a session has told so far.
 pub struct Aggregate {
     facts: Facts,
     coverage: Coverage,
     labels: Vec<SiteLabel>,
-    symbolise: Symbolise,
+    names: FrameNames,
     /// The newest totals; its open spins are counted already, its events are in `longest`.
     totals: Batch,
     longest: Longest,
@@ -73,7 +76,7 @@ impl Aggregate {
             facts,
             coverage: coverage::cover(plan, refusals),
             labels: plan.targets.iter().map(SiteLabel::new).collect(),
-            symbolise,
+            names: FrameNames::new(symbolise),
             totals: Batch::default(),
             longest: Longest::default(),
         }
@@ -87,9 +90,24 @@ impl Aggregate {
     /// Takes over the totals of `batch` and its new events.
     pub fn add(&mut self, mut batch: Batch) {
         let events = std::mem::take(&mut batch.events);
-        self.longest.add(events, &batch.frames, &self.symbolise);
+        self.longest.add(events, &batch.frames);
         open_spins::count(&mut batch, self.facts.stacks);
         self.totals = batch;
+    }
+
+    /// The addresses of all stacks so far, as they are looked up.
+    pub fn stack_addresses(&self) -> BTreeSet<u64> {
+        let stacks = self.totals.frames.values().chain(self.longest.stacks());
+        stacks
+            .flatten()
+            .map(|&address| frames::lookup_address(address))
+            .collect()
+    }
+
+    /// Takes over the calls that were inlined at some of [`Aggregate::stack_addresses`], outermost
+    /// first, without the functions themselves.
+    pub fn inline(&mut self, calls: BTreeMap<u64, Vec<String>>) {
+        self.names.inline(calls);
     }
 
     /// Everything known so far.
@@ -105,7 +123,7 @@ impl Aggregate {
         let rows = rows::rows(&self.labels, &self.totals);
         let mut events = self.longest.clone();
         if let Some(threshold_ns) = *threshold_ns {
-            events.add_open_spins(&self.totals, threshold_ns, &self.symbolise);
+            events.add_open_spins(&self.totals, threshold_ns);
         }
         Snapshot {
             format: Snapshot::FORMAT,
@@ -114,9 +132,9 @@ impl Aggregate {
             realtime: *realtime,
             elapsed_ns: self.totals.elapsed_ns,
             seqcounts: seqcounts::seqcounts(&rows),
-            stacks: stacks::stacks(&rows, &self.totals, &self.symbolise),
+            stacks: stacks::stacks(&rows, &self.totals, &self.names),
             rows,
-            events: events.rows(&self.labels),
+            events: events.rows(&self.labels, &self.names),
             coverage: self.coverage.clone(),
             losses: seqtrace_common::loss::NAMES
                 .iter()
@@ -136,22 +154,6 @@ impl fmt::Debug for Aggregate {
             .field("totals", &self.totals)
             .finish_non_exhaustive()
     }
-}
-
-/// Stands for a frame that has no name. Its address would tell where the kernel was loaded.
-const UNKNOWN: &str = "[unknown]";
-
-/// The names of the functions in `addresses` (innermost first), outermost first.
-///
-/// Every address stands behind the instruction that matters: a return address behind its call, the
-/// saved instruction pointer of a kprobe behind the breakpoint. So the byte before it is looked
-/// up, which also is right where a call is the last instruction of a function.
-fn symbolise_frames(addresses: &[u64], symbolise: &Symbolise) -> Vec<String> {
-    addresses
-        .iter()
-        .rev()
-        .map(|&address| symbolise(address.saturating_sub(1)).unwrap_or_else(|| UNKNOWN.to_owned()))
-        .collect()
 }
 
 #[cfg(test)]

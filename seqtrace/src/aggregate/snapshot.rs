@@ -132,8 +132,9 @@ pub struct StackRow {
     pub row: usize,
     /// Command name of the reader.
     pub comm: String,
-    /// Frames, outermost first, symbolised (`getrusage+0x3db` as `getrusage`); empty when the
-    /// stack was lost.
+    /// Frames, outermost first, symbolised (`getrusage+0x3db` as `getrusage`), calls that were
+    /// inlined with `_[i]` at their ends where debuginfo tells them; empty when the stack was
+    /// lost.
     pub frames: Vec<String>,
     /// Events.
     pub count: u64,
@@ -166,7 +167,7 @@ pub struct EventRow {
     pub owner_tid: Option<u32>,
     /// Owner's command name.
     pub owner_comm: Option<String>,
-    /// Kernel stack, outermost frame first; empty when not asked for or lost.
+    /// Kernel stack as in [`StackRow::frames`]; empty when not asked for or lost.
     pub frames: Vec<String>,
 }
 

@@ -4,9 +4,9 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use crate::{
     aggregate::{
-        Symbolise, comm,
+        comm,
+        frames::FrameNames,
         snapshot::{Row, StackRow},
-        symbolise_frames,
     },
     collect::batch::Batch,
 };
@@ -14,7 +14,7 @@ use crate::{
 /// One row for each site, command and stack. Stacks that differ only in addresses inside the same
 /// functions become one. A stack that was lost has no frames. Most time lost first, then most
 /// events, then in the order of the sites and of the names.
-pub(super) fn stacks(rows: &[Row], batch: &Batch, symbolise: &Symbolise) -> Vec<StackRow> {
+pub(super) fn stacks(rows: &[Row], batch: &Batch, names: &FrameNames) -> Vec<StackRow> {
     let row_of_slot: BTreeMap<u32, usize> = rows
         .iter()
         .enumerate()
@@ -23,7 +23,7 @@ pub(super) fn stacks(rows: &[Row], batch: &Batch, symbolise: &Symbolise) -> Vec<
     let frames_of_stack: BTreeMap<i32, Vec<String>> = batch
         .frames
         .iter()
-        .map(|(stack, addresses)| (*stack, symbolise_frames(addresses, symbolise)))
+        .map(|(stack, addresses)| (*stack, names.frames(addresses)))
         .collect();
     let lost = Vec::new();
 

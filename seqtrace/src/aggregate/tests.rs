@@ -285,13 +285,19 @@ fn stacks_are_named_outermost_first_and_merged_by_name() {
 }
 
 #[test]
-fn a_frame_is_looked_up_one_byte_back() {
-    // 0x2000 is where do_syscall_64 begins: the call before it was the last of getrusage.
-    let aggregate = aggregate(Vec::new());
-    assert_eq!(
-        symbolise_frames(&[0x1041, 0x2000, 0x9000], &aggregate.symbolise),
-        ["[unknown]", "getrusage", "getrusage"]
-    );
+fn calls_inlined_into_a_stack_are_shown_in_all_stacks() {
+    let mut aggregate = aggregate(two_sites());
+    aggregate.add(batch());
+    let addresses: Vec<u64> = aggregate.stack_addresses().into_iter().collect();
+    assert_eq!(addresses, [0x1040, 0x200f, 0x207f]);
+    aggregate.inline(BTreeMap::from([(0x1040, vec!["read_seqbegin".to_owned()])]));
+    let snapshot = aggregate.snapshot();
+    let expected = ["do_syscall_64", "getrusage", "read_seqbegin_[i]"];
+    let stacks = snapshot.stacks.iter().map(|stack| &stack.frames);
+    let events = snapshot.events.iter().map(|event| &event.frames);
+    for frames in stacks.chain(events).filter(|frames| !frames.is_empty()) {
+        assert_eq!(*frames, expected);
+    }
 }
 
 #[test]

@@ -23,13 +23,10 @@ pub fn run(config: &Config) -> Result<u8> {
     match &config.task {
         Task::Doctor => doctor::doctor().map(|()| 0),
         Task::Sites {
-            json,
-            image,
+            view,
+            input,
             sources,
-        } => match image {
-            Some(file) => sites::offline(file, progress).map(|()| 0),
-            None => sites::sites(*json, sources, progress).map(|()| 0),
-        },
+        } => sites::sites(view, input, sources, progress).map(|()| 0),
         Task::Top {
             interval,
             duration,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, process::ExitStatus, time::Duration};
 
 use anyhow::Result;
-use log::info;
+use log::{info, warn};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
@@ -17,7 +17,12 @@ use crate::{
         progress::Progress,
     },
     config::{Span, Trace},
-    kernel::{feature, instance, modules, running::VMLINUX},
+    kernel::{
+        feature,
+        inlined::InlinedCalls,
+        instance, modules,
+        running::{Running, VMLINUX},
+    },
     plan::Plan,
 };
 
@@ -62,6 +67,7 @@ pub async fn trace(
     prepare::require(&feature::trace_checks())?;
     let _instance = instance::claim()?;
     let prepared = prepare::prepare(&request.trace.sources, request.progress)?;
+    let debuginfo = debuginfo(&prepared.running, request.trace)?;
     interrupt.begin_orderly();
     let mut session = attach(&prepared, request, interrupt)?;
     let mut run = Run {
@@ -91,11 +97,42 @@ pub async fn trace(
     drop(progress);
     info!("probes taken off in {:?}", since.elapsed());
     run.aggregate.add(run.collector.final_batch(elapsed)?);
+    if let Some(debuginfo) = debuginfo {
+        inline(&mut run.aggregate, &debuginfo, &prepared.running);
+    }
     Ok(Outcome {
         snapshot: run.aggregate.snapshot(),
         status,
         departed: run.departed,
     })
+}
+
+/// The file that tells which calls were inlined; before anything is traced, so that a wrong one is
+/// told in time.
+fn debuginfo(running: &Running, trace: &Trace) -> Result<Option<InlinedCalls>> {
+    match &trace.debuginfo {
+        _ if !trace.stacks => Ok(None),
+        Some(file) => InlinedCalls::open(file, running).map(Some),
+        None => Ok(InlinedCalls::installed(running)),
+    }
+}
+
+/// Adds inlined calls to the stacks. What was traced is shown without them when that fails.
+fn inline(aggregate: &mut Aggregate, debuginfo: &InlinedCalls, running: &Running) {
+    let since = Instant::now();
+    let addresses = aggregate.stack_addresses();
+    match debuginfo.calls(running, &addresses) {
+        Ok(calls) => {
+            info!(
+                "calls are inlined at {} of {} addresses, found in {:?}",
+                calls.len(),
+                addresses.len(),
+                since.elapsed()
+            );
+            aggregate.inline(calls);
+        }
+        Err(error) => warn!("{error:#}"),
+    }
 }
 
 fn attach(prepared: &Prepared, request: &Request<'_>, interrupt: &Interrupt) -> Result<Session> {

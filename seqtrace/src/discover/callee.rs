@@ -2,7 +2,13 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{catalog::Lockname, image::Image, symbols::PADDING_PREFIX};
+use super::{
+    btf::{Btf, Kind},
+    catalog::Lockname,
+    image::Image,
+    instruction::{self, RegisterNumber},
+    symbols::PADDING_PREFIX,
+};
 
 /// A function that takes a lock, or drops one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -191,6 +197,7 @@ const THUNK_REGISTERS: [&str; 15] = [
 #[derive(Debug)]
 pub(super) struct Callees<'a> {
     image: &'a Image,
+    btf: Option<&'a Btf>,
     locks: FxHashMap<u64, LockFunction>,
     no_return: FxHashSet<u64>,
     tracing: FxHashSet<u64>,
@@ -199,10 +206,11 @@ pub(super) struct Callees<'a> {
 }
 
 impl<'a> Callees<'a> {
-    pub(super) fn new(image: &'a Image) -> Self {
+    pub(super) fn new(image: &'a Image, btf: Option<&'a Btf>) -> Self {
         let entries = |name| entry_points(image, name);
         Self {
             image,
+            btf,
             locks: LOCK_FUNCTIONS
                 .iter()
                 .copied()
@@ -227,6 +235,23 @@ impl<'a> Callees<'a> {
     /// The lock function at the address.
     pub(super) fn lock(&self, address: u64) -> Option<LockFunction> {
         self.locks.get(&address).copied()
+    }
+
+    /// How many bytes a function may write of an object that it is given the address of in a
+    /// register, by its types; `None` when they do not tell.
+    pub(super) fn written_bytes(&self, address: u64, register: RegisterNumber) -> Option<u64> {
+        let btf = self.btf?;
+        let prototype = btf.function(self.image.name_at(address)?)?;
+        let Some(parameter) = btf.parameter_in(prototype, instruction::argument_index(register)?)
+        else {
+            // A register that holds no parameter is left over.
+            return (!btf.is_variadic(prototype)).then_some(0);
+        };
+        match btf.kind(btf.resolve(parameter)) {
+            Kind::Pointer(to) if btf.is_constant(to) => Some(0),
+            Kind::Pointer(to) => Some(btf.size_bytes(to)).filter(|&bytes| bytes > 0),
+            _ => None,
+        }
     }
 
     /// Whether a call of the address never comes back.

@@ -72,7 +72,30 @@ impl<'a> Findings<'a> {
             .filter(|wait| wait.test.words.iter().any(|word| sequences.contains(word)))
             .collect();
         let spins = study.spins(&sequences);
-        let mut checks = study.checks(&sequences);
+        let checks = study.checks(&sequences);
+        Self::of(study, sequences, waits, spins, checks)
+    }
+
+    /// What a function does with open-coded seqcounts; `None` when it has none.
+    pub(super) fn open_coded(study: &'a Study) -> Option<Self> {
+        let checks: Vec<Check<'_>> = study.open_coded().collect();
+        if checks.is_empty() {
+            return None;
+        }
+        let words = checks.iter().flat_map(|check| check.words.iter().copied());
+        let sequences = words.collect();
+        let spins = study.spins(&sequences);
+        let found = Self::of(study, sequences, Vec::new(), spins, checks);
+        (!found.checks.is_empty()).then_some(found)
+    }
+
+    fn of(
+        study: &'a Study,
+        sequences: FxHashSet<ValueId>,
+        waits: Vec<Wait<'a>>,
+        spins: Vec<Spin<'a>>,
+        mut checks: Vec<Check<'a>>,
+    ) -> Self {
         let tests = waits
             .iter()
             .map(|wait| wait.test)

@@ -3,11 +3,12 @@
 
 use std::cmp::Reverse;
 
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelExtend as _, ParallelIterator as _};
 
 use super::{
     catalog::{BlockEnd, Half, Instance, Site, Write},
     cold::{ColdAddress, Findings},
+    evidence::Load,
     function::Function,
     graph::Flow,
     image::Image,
@@ -23,6 +24,17 @@ use super::{
 pub(super) struct Found<'a, 's> {
     pub(super) function: Function<'a>,
     pub(super) findings: Findings<'s>,
+}
+
+/// The halves of read sections in a function.
+fn sections(
+    flow: &Flow<'_>,
+    function: Function<'_>,
+    findings: &Findings<'_>,
+) -> impl Iterator<Item = Section> + use<> {
+    let reads = Reads::new(flow, function, &findings.sequences);
+    let sections = reads.map(|reads| sections::sections(flow, findings, &reads));
+    sections.into_iter().flatten()
 }
 
 /// What entries need besides the finds.
@@ -87,12 +99,19 @@ impl Entries<'_> {
             .filter(|found| !found.findings.sequences.is_empty())
             .flat_map_iter(|found| {
                 let findings = &found.findings;
-                let reads = Reads::new(flow, found.function, &findings.sequences);
-                let sections = reads.map(|reads| sections::sections(flow, findings, &reads));
-                let sections = sections.into_iter().flatten();
+                let sections = sections(flow, found.function, findings);
                 sections.filter_map(|section| self.instance(findings.study, section))
             })
             .collect();
+        instances.par_extend(found.par_iter().flat_map_iter(|found| {
+            let findings = Findings::open_coded(found.findings.study);
+            let instances = findings.into_iter().flat_map(|findings| {
+                let sections = sections(flow, found.function, &findings);
+                let instances = sections.map(|section| self.open_coded(findings.study, section));
+                instances.collect::<Vec<_>>()
+            });
+            instances.flatten()
+        }));
         instances.extend(self.writes(found, confirmed));
         // A cold part may be seen with its function and on its own; with it more is known.
         instances.sort_by_key(|instance| {
@@ -112,6 +131,9 @@ impl Entries<'_> {
             .collect();
         sites.sort_unstable();
         sites.dedup();
+        let mut loads = study.evidence.loads_of(&section.words).peekable();
+        // The primitives are given a pointer.
+        let has_no_pointer = loads.peek().is_some() && loads.all(Load::is_this_cpu);
         Some(Instance {
             function: symbol.name.to_owned(),
             offset,
@@ -120,9 +142,19 @@ impl Entries<'_> {
             half: section
                 .half
                 .map_addresses(|address| self.image_offset(address)),
-            open_coded: false,
+            open_coded: has_no_pointer,
             sites,
             chain: Vec::new(),
+        })
+    }
+
+    /// As `instance`, of a seqcount that is none by its type, and has no sites.
+    fn open_coded(&self, study: &Study, section: Section) -> Option<Instance> {
+        let instance = self.instance(study, section)?;
+        Some(Instance {
+            open_coded: true,
+            sites: Vec::new(),
+            ..instance
         })
     }
 

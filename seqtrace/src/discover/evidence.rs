@@ -8,7 +8,7 @@ use super::{
     graph::{Block, BlockIndex},
     increment::Addition,
     instruction::{ParityMask, RegisterNumber},
-    value::{Address, ValueId},
+    value::{Address, ValueId, Values},
 };
 
 /// A 32-bit word is read; its value is what later loads of the same word are recognised by.
@@ -18,6 +18,13 @@ pub(super) struct Load {
     pub(super) block: BlockIndex,
     pub(super) word: ValueId,
     pub(super) address: Address,
+}
+
+impl Load {
+    /// Whether it is of this CPU's copy of a variable, by `%gs:` and the variable's address.
+    pub(super) fn is_this_cpu(&self) -> bool {
+        self.address.base == Values::PER_CPU
+    }
 }
 
 /// Bit 0 of a word is tested or masked.
@@ -178,5 +185,33 @@ impl Evidence {
     /// Loads of any of the words.
     pub(super) fn loads_of<'a>(&'a self, words: &'a [ValueId]) -> impl Iterator<Item = &'a Load> {
         self.loads.iter().filter(|load| words.contains(&load.word))
+    }
+
+    /// Blocks that are at most `steps` edges behind `start`, nearest first, `start` itself
+    /// included; from a block that is not `passable` no edge is followed.
+    pub(super) fn near(
+        &self,
+        start: BlockIndex,
+        steps: usize,
+        passable: impl Fn(BlockIndex) -> bool,
+    ) -> Vec<BlockIndex> {
+        let mut found = vec![start];
+        let mut newest = 0;
+        for _ in 0..steps {
+            let before = newest..found.len();
+            newest = found.len();
+            for index in before {
+                let at = found[index];
+                if !passable(at) {
+                    continue;
+                }
+                for edge in &self.block(at).successors {
+                    if !found.contains(&edge.block) {
+                        found.push(edge.block);
+                    }
+                }
+            }
+        }
+        found
     }
 }

@@ -9,7 +9,7 @@ use super::{
 const LONGEST_BYTES: u64 = 0x2_0000;
 
 /// gcc's suffix for the part of a function that it takes to run rarely.
-const COLD_SUFFIX: &str = ".cold";
+pub(super) const COLD_SUFFIX: &str = ".cold";
 
 /// A function, or the cold part of one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

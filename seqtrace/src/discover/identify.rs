@@ -182,6 +182,25 @@ impl<'a> Typing<'a> {
         })
     }
 
+    /// What the types call the word at an address that is no seqcount.
+    pub(super) fn member(&mut self, address: Address) -> Option<Name> {
+        let Address { base, displacement } = address;
+        let (of, offset) = if base == Values::ZERO {
+            self.variable(displacement as u64)?
+        } else if let Some(variable) = self.per_cpu_address(address) {
+            self.variable(variable)?
+        } else {
+            let (of, offset) = self.target(base)?;
+            (of, offset.wrapping_add(displacement))
+        };
+        let btf = self.btf?;
+        let (of, offset) = self.container(of, offset);
+        let place = btf.place_at(of, offset)?;
+        let owner = btf.name(btf.resolve(of));
+        let is_named = !owner.is_empty() && !place.path.is_empty() && place.rest == 0;
+        is_named.then(|| Name::Member(format!("{owner}.{}", place.path)))
+    }
+
     /// A global variable whose type is known.
     fn global(&self, address: u64) -> Option<Identity> {
         let (of, offset) = self.variable(address)?;

@@ -14,6 +14,11 @@ pub(super) const RBP: RegisterNumber = 5;
 pub(super) const RDI: RegisterNumber = 7;
 /// Registers of the integer arguments, in order.
 pub(super) const ARGUMENTS: [RegisterNumber; 6] = [RDI, 6, 2, 1, 8, 9];
+/// Which argument a register holds, from 0.
+pub(super) fn argument_index(register: RegisterNumber) -> Option<usize> {
+    ARGUMENTS.iter().position(|&argument| argument == register)
+}
+
 /// Registers that a called function may change, without rax, which holds its result.
 pub(super) const CALL_CLOBBERED: [RegisterNumber; 8] = [1, 2, 6, 7, 8, 9, 10, 11];
 

@@ -151,7 +151,12 @@ impl<'a> Labels<'a> {
                 let found = self.btf.map(|btf| fit::candidates(btf, identity));
                 one_member(found.unwrap_or_default(), allowed)
             }
-            Some(Identity::Other) | None => Seqcount {
+            Some(Identity::Other) => Seqcount {
+                name: study.members.get(&word).cloned().unwrap_or(Name::Unknown),
+                lockname: None,
+                lock: None,
+            },
+            None => Seqcount {
                 name: Name::Unknown,
                 lockname: None,
                 lock: None,

@@ -10,7 +10,7 @@ use super::{
     btf::{Kind, TypeId},
     evidence::Call,
     identify::{Target, Typing},
-    instruction::{ARGUMENTS, RegisterNumber},
+    instruction::{self, ARGUMENTS, RegisterNumber},
     value::{Address, Value, ValueId, Values},
 };
 
@@ -167,19 +167,8 @@ impl Typing<'_> {
         } else {
             btf.function(name)?
         };
-        let mut next = 0;
-        for parameter in btf.parameters(prototype) {
-            let bytes = btf.size_bytes(parameter);
-            if bytes > 16 {
-                // Passed on the stack.
-                continue;
-            }
-            if *ARGUMENTS.get(next)? == register {
-                return self.pointee(parameter);
-            }
-            next += if bytes > 8 { 2 } else { 1 };
-        }
-        None
+        let index = instruction::argument_index(register)?;
+        self.pointee(btf.parameter_in(prototype, index)?)
     }
 
     fn loaded(&mut self, address: Address) -> Option<Target> {

@@ -15,15 +15,11 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    btf::Btf,
     catalog::{Name, Seqcount},
     evidence::{Compare, Evidence, Lock, LockCall, Pause, Test},
-    fit,
     graph::BlockIndex,
     identify::Identity,
-    increment::Step,
     instruction::ParityMask,
-    naming::Word,
     serial::Held,
     value::{Address, ValueId},
 };
@@ -47,6 +43,10 @@ pub(super) struct Study {
     pub(super) written: Vec<u64>,
     /// Words that lie where some structure has a seqcount.
     pub(super) likely: FxHashSet<ValueId>,
+    /// Words that are written as sequences are, of which callers may tell what they are.
+    pub(super) passed: Vec<ValueId>,
+    /// What the types call the words of open-coded seqcounts.
+    pub(super) members: FxHashMap<ValueId, Name>,
 }
 
 /// A test whose odd branch takes and drops the writer's lock.
@@ -118,12 +118,22 @@ impl Study {
 
     /// Comparisons of a word with its own earlier value.
     pub(super) fn pairs(&self) -> impl Iterator<Item = Check<'_>> {
-        self.evidence.compares.iter().filter_map(|compare| {
+        self.pairs_of(|word| !self.is_refuted(word))
+    }
+
+    /// As `pairs`, of words that the types say are no seqcounts: the protocol without the
+    /// primitives.
+    pub(super) fn open_coded(&self) -> impl Iterator<Item = Check<'_>> {
+        self.pairs_of(|word| self.is_refuted(word))
+    }
+
+    fn pairs_of(&self, wanted: impl Fn(ValueId) -> bool) -> impl Iterator<Item = Check<'_>> {
+        self.evidence.compares.iter().filter_map(move |compare| {
             let words: Vec<ValueId> = compare
                 .pairs
                 .iter()
                 .copied()
-                .filter(|word| !self.is_refuted(*word))
+                .filter(|word| wanted(*word))
                 .collect();
             let is_known = |word: &ValueId| self.is_tested(*word) || self.is_reread(compare, *word);
             let is_pair = words.iter().any(is_known) && self.is_loaded_before(compare, &words);
@@ -202,7 +212,11 @@ impl Study {
     pub(super) fn is_promising(&self) -> bool {
         let is_seqcount = |identity: &Identity| matches!(identity, Identity::Seqcount(_));
         let is_written = !self.written.is_empty();
-        is_written || self.identities.values().any(is_seqcount) || !self.shown_here().is_empty()
+        is_written
+            || !self.passed.is_empty()
+            || self.identities.values().any(is_seqcount)
+            || !self.shown_here().is_empty()
+            || self.open_coded().next().is_some()
     }
 
     /// Every word that is a sequence, by this function's or another's evidence.
@@ -221,59 +235,8 @@ impl Study {
             .collect()
     }
 
-    /// Sequences that are not named, and words that are incremented as those of a whole write
-    /// section are, of which no type is known; sorted.
-    pub(super) fn nameless(&self, confirmed: &Confirmed) -> Vec<Word> {
-        let is_named = |word: &ValueId| self.identities.get(word).is_some_and(Identity::is_named);
-        let sequences = self.sequences(confirmed);
-        let mut ids: Vec<ValueId> = sequences.iter().copied().collect();
-        ids.extend(self.written_twice());
-        ids.retain(|word| !is_named(word));
-        ids.sort_unstable();
-        ids.dedup();
-        let words = ids.into_iter().map(|id| {
-            let wait = self.waits().find(|wait| wait.test.words.contains(&id));
-            Word {
-                id,
-                is_sequence: sequences.contains(&id),
-                allowed: wait.map_or(&[], |wait| wait.locks.function.waits_for),
-            }
-        });
-        words.collect()
-    }
-
-    /// Whether the function increments a word, as a write section does, that may be a seqcount
-    /// which its types do not name.
-    pub(super) fn may_write(&self, btf: Option<&Btf>) -> bool {
-        self.written_twice().any(|word| {
-            let (Some(btf), Some(identity)) = (btf, self.identities.get(&word)) else {
-                return false;
-            };
-            !fit::candidates(btf, identity).is_empty()
-        })
-    }
-
-    /// Words that are incremented at two places, or by two at one.
-    fn written_twice(&self) -> impl Iterator<Item = ValueId> {
-        let additions = || {
-            self.evidence
-                .increments
-                .iter()
-                .map(|increment| increment.addition)
-        };
-        additions()
-            .map(|addition| addition.word)
-            .filter(move |&word| {
-                let same = additions().filter(|addition| addition.word == word);
-                let steps = same.map(|addition| match addition.step {
-                    Step::One => 1,
-                    Step::Two => 2,
-                });
-                steps.sum::<u32>() >= 2
-            })
-    }
-
-    fn shown_here(&self) -> FxHashSet<ValueId> {
+    /// Words that readers in this function show to be sequences.
+    pub(super) fn shown_here(&self) -> FxHashSet<ValueId> {
         let paired = self.pairs().flat_map(|check| check.words);
         let waited = self.waits().flat_map(|wait| wait.test.words.clone());
         paired
@@ -420,35 +383,5 @@ impl Study {
             .near(start, 2, |_| true)
             .into_iter()
             .any(reads)
-    }
-}
-
-impl Evidence {
-    /// Blocks that are at most `steps` edges behind `start`, nearest first, `start` itself
-    /// included; from a block that is not `passable` no edge is followed.
-    pub(super) fn near(
-        &self,
-        start: BlockIndex,
-        steps: usize,
-        passable: impl Fn(BlockIndex) -> bool,
-    ) -> Vec<BlockIndex> {
-        let mut found = vec![start];
-        let mut newest = 0;
-        for _ in 0..steps {
-            let before = newest..found.len();
-            newest = found.len();
-            for index in before {
-                let at = found[index];
-                if !passable(at) {
-                    continue;
-                }
-                for edge in &self.block(at).successors {
-                    if !found.contains(&edge.block) {
-                        found.push(edge.block);
-                    }
-                }
-            }
-        }
-        found
     }
 }

@@ -25,7 +25,7 @@ use super::{
     rules::{Confirmed, Study},
     support::{Known, Support},
     survey::{Survey, Surveyor},
-    value::{Value, Values},
+    value::{Value, ValueId, Values},
 };
 
 /// Finds the sites of an image.
@@ -57,7 +57,7 @@ fn run(
     every_function: bool,
 ) -> ImageCatalog {
     let functions = Functions::new(image);
-    let callees = Callees::new(image);
+    let callees = Callees::new(image, btf);
     let meter = Meter::new(functions.as_slice().len(), progress);
     let scan = Scan {
         image,
@@ -210,6 +210,8 @@ impl<'a> Scan<'a> {
             flow: &self.flow,
         };
         for (index, names) in indices.into_iter().zip(naming.names(&nameless)) {
+            // What is known without a name is not to be forgotten.
+            let names = names.into_iter().filter(|(_, name)| name.is_named());
             studies[index].1.identities.extend(names);
         }
     }
@@ -221,22 +223,32 @@ impl<'a> Scan<'a> {
         labels.with_locks(all())
     }
 
-    fn study(&self, function: Function<'a>) -> Option<Study> {
-        let (evidence, values) = Evidence::new(&self.flow, function)?;
-        let mut typing = Typing::new(
+    fn typing<'t>(
+        &'t self,
+        function: Function<'t>,
+        evidence: &'t Evidence,
+        values: &'t Values,
+    ) -> Typing<'t> {
+        Typing::new(
             self.image,
             self.btf,
             &self.landmarks,
             function,
-            &evidence,
-            &values,
-        );
+            evidence,
+            values,
+        )
+    }
+
+    fn study(&self, function: Function<'a>) -> Option<Study> {
+        let (evidence, values) = Evidence::new(&self.flow, function)?;
+        let mut typing = self.typing(function, &evidence, &values);
         let mut identities = FxHashMap::default();
         let tested = evidence.tests.iter().flat_map(|test| &test.words);
         let compared = evidence.compares.iter().flat_map(|compare| &compare.sides);
         let incremented = evidence.increments.iter();
         let incremented = incremented.map(|increment| &increment.addition.word);
-        for &word in tested.chain(compared).chain(incremented) {
+        let loaded = evidence.loads.iter().map(|load| &load.word);
+        for &word in tested.chain(compared).chain(incremented).chain(loaded) {
             if let Value::Load { address, .. } = values.get(word)
                 && address.base != Values::STACK
             {
@@ -256,9 +268,11 @@ impl<'a> Scan<'a> {
             btf: self.btf,
             evidence: &evidence,
             identities: &identities,
+            values: &values,
         };
+        let (passed, supported) = (known.passed(), known.supported());
         let mut written = Vec::new();
-        for (word, support) in known.supported() {
+        for (word, support) in supported {
             match support {
                 Support::Seqcount(seqcount) => {
                     identities.insert(word, Identity::Seqcount(seqcount));
@@ -277,13 +291,23 @@ impl<'a> Scan<'a> {
                 identity.is_some_and(|identity| self.may_be_seqcount(identity))
             })
             .collect();
-        Some(Study {
+        let mut study = Study {
             evidence,
             identities,
             held,
             written,
+            passed,
             likely,
-        })
+            members: FxHashMap::default(),
+        };
+        let words: Vec<ValueId> = study.open_coded().flat_map(|check| check.words).collect();
+        let mut typing = self.typing(function, &study.evidence, &values);
+        let named = words.into_iter().filter_map(|word| match values.get(word) {
+            Value::Load { address, .. } => Some((word, typing.member(address)?)),
+            _ => None,
+        });
+        study.members = named.collect();
+        Some(study)
     }
 
     /// Whether some structure has a seqcount where a word of unknown type lies.

@@ -75,6 +75,26 @@ impl State {
         }
     }
 
+    /// Forgets what `bytes` bytes at an address of the stack hold, which the call at `call` may
+    /// have written.
+    pub(super) fn fill(&mut self, address: Address, bytes: u64, call: u64, values: &mut Values) {
+        let Address { base, displacement } = address;
+        let end = displacement.saturating_add_unsigned(bytes);
+        let mut filled = |address| values.number(Value::Merge(Merged::Filled(call, address)));
+        let start = self.memory.partition_point(|&(at, _)| at < address);
+        for (at, stored) in &mut self.memory[start..] {
+            if at.base != base || at.displacement >= end {
+                break;
+            }
+            stored.value = filled(*at);
+        }
+        if bytes >= 4 && self.stored(address).is_none() {
+            let value = filled(address);
+            let bytes = bytes.min(8) as u8;
+            self.store(address, Stored { value, bytes });
+        }
+    }
+
     fn stored(&self, address: Address) -> Option<Stored> {
         let at = self
             .memory

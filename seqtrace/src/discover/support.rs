@@ -14,11 +14,11 @@ use super::{
     beside,
     btf::{Btf, SeqcountMember, TypeId},
     catalog::{Lockname, Name, Seqcount},
-    evidence::{Evidence, Increment, Lock},
+    evidence::{Evidence, Increment, Lock, LockCall},
     identify::Identity,
     image::Image,
     increment::Step,
-    value::{Address, ValueId, Values},
+    value::{Address, Value, ValueId, Values},
     writes,
 };
 
@@ -55,6 +55,7 @@ pub(super) struct Known<'a> {
     pub(super) btf: Option<&'a Btf>,
     pub(super) evidence: &'a Evidence,
     pub(super) identities: &'a FxHashMap<ValueId, Identity>,
+    pub(super) values: &'a Values,
 }
 
 impl Known<'_> {
@@ -69,13 +70,43 @@ impl Known<'_> {
             .collect()
     }
 
+    /// Words that are written in sections where some structure has a seqcount, if the pointer to
+    /// it, which callers pass, is to that structure.
+    pub(super) fn passed(&self) -> Vec<ValueId> {
+        let mut done = FxHashSet::default();
+        let words = self.evidence.increments.iter();
+        words
+            .map(|increment| increment.addition.word)
+            .filter(|&word| done.insert(word) && self.is_passed(word))
+            .collect()
+    }
+
+    fn is_passed(&self, word: ValueId) -> bool {
+        let Some(identity @ Identity::Displacement(_)) = self.identities.get(&word) else {
+            return false;
+        };
+        let increments = self.increments(word);
+        let Some(first) = increments.first() else {
+            return false;
+        };
+        let address = first.addition.address;
+        matches!(self.values.get(address.base), Value::Initial(_))
+            && !self.places(identity, address).is_empty()
+            && writes::is_section(self.evidence, &increments)
+    }
+
+    fn increments(&self, word: ValueId) -> Vec<&Increment> {
+        let all = self.evidence.increments.iter();
+        all.filter(|increment| increment.addition.word == word)
+            .collect()
+    }
+
     fn support(&self, word: ValueId) -> Option<Support> {
         let identity = self.identities.get(&word)?;
         if matches!(identity, Identity::Seqcount(_) | Identity::Other) {
             return None;
         }
-        let of_word = |increment: &&Increment| increment.addition.word == word;
-        let increments: Vec<&Increment> = self.evidence.increments.iter().filter(of_word).collect();
+        let increments = self.increments(word);
         let address = increments.first()?.addition.address;
         if address.base == Values::PER_CPU {
             return None;
@@ -141,35 +172,27 @@ impl Known<'_> {
             .collect()
     }
 
-    /// Whether a lock of the structure is taken before one of the increments, or dropped behind.
+    /// Whether the increments are a section under a lock of the structure.
     fn is_locked(&self, increments: &[&Increment], place: &Place) -> bool {
         let Some(btf) = self.btf else { return false };
-        let is_member = |lock: Lock| match lock {
+        let is_member = |_: &Increment, lock: Lock| match lock {
             Lock::At(Address { displacement, .. }) => {
-                let at = displacement.wrapping_sub(place.start);
-                u64::try_from(at)
-                    .is_ok_and(|at| has_lock_at(btf, place.member.structure, at, MEMBER_DEPTH))
+                let at = u64::try_from(displacement.wrapping_sub(place.start));
+                at.is_ok_and(|at| has_lock_at(btf, place.member.structure, at, MEMBER_DEPTH))
             }
             Lock::PointedToBy(_) => false,
         };
-        increments.iter().any(|increment| {
-            let before = beside::before(self.evidence, increment);
-            let behind = beside::behind(self.evidence, increment);
-            let takes = before.is_some_and(|calls| {
-                calls
-                    .iter()
-                    .all(|call| call.function.takes && is_member(call.lock))
-            });
-            let drops = behind.is_some_and(|calls| {
-                calls
-                    .iter()
-                    .all(|call| !call.function.takes && is_member(call.lock))
-            });
-            match increment.addition.step {
-                Step::One => (takes || drops) && writes::is_section(self.evidence, increments),
-                Step::Two => takes && drops,
-            }
-        })
+        let by_two = |increment: &&&Increment| increment.addition.step == Step::Two;
+        let mut by_two = increments.iter().filter(by_two);
+        let beside = |increment: &Increment| {
+            self.is_taken(increment, is_member) || self.is_dropped(increment, is_member)
+        };
+        self.is_bracketed(increments, is_member)
+            || increments.iter().any(|increment| beside(increment))
+                && writes::is_section(self.evidence, increments)
+            || by_two.any(|increment| {
+                self.is_taken(increment, is_member) && self.is_dropped(increment, is_member)
+            })
     }
 
     /// Whether the increments are a section under the lock of the sequence's own `seqlock_t`.
@@ -181,21 +204,44 @@ impl Known<'_> {
             }
             Lock::PointedToBy(_) => false,
         };
-        let takes = increments.iter().any(|increment| {
-            let before = beside::before(self.evidence, increment);
-            before.is_some_and(|calls| {
-                let mut calls = calls.iter();
-                calls.all(|call| call.function.takes && is_own(increment, call.lock))
-            })
-        });
-        let drops = increments.iter().any(|increment| {
-            let behind = beside::behind(self.evidence, increment);
-            behind.is_some_and(|calls| {
-                let mut calls = calls.iter();
-                calls.all(|call| !call.function.takes && is_own(increment, call.lock))
-            })
-        });
-        takes && drops && writes::is_section(self.evidence, increments)
+        self.is_bracketed(increments, is_own)
+    }
+
+    /// Whether the lock is taken before one of the increments and dropped behind another, and not
+    /// dropped between them.
+    fn is_bracketed(
+        &self,
+        increments: &[&Increment],
+        is_lock: impl Fn(&Increment, Lock) -> bool + Copy,
+    ) -> bool {
+        let begins = |increment: &&Increment| {
+            self.is_taken(increment, is_lock) && !beside::leads_to_lock(self.evidence, increment)
+        };
+        let ends = |increment: &&Increment| {
+            self.is_dropped(increment, is_lock)
+                && !beside::comes_from_lock(self.evidence, increment)
+        };
+        let by_one = |increment: &&&Increment| increment.addition.step == Step::One;
+        let by_one = || increments.iter().filter(by_one);
+        by_one().any(begins) && by_one().any(ends)
+    }
+
+    /// Whether the lock is taken before an increment, on every way.
+    fn is_taken(&self, increment: &Increment, is_lock: impl Fn(&Increment, Lock) -> bool) -> bool {
+        let takes = |call: &&LockCall| call.function.takes && is_lock(increment, call.lock);
+        let before = beside::before(self.evidence, increment);
+        before.is_some_and(|calls| calls.iter().all(takes))
+    }
+
+    /// Whether the lock is dropped behind an increment, on every way.
+    fn is_dropped(
+        &self,
+        increment: &Increment,
+        is_lock: impl Fn(&Increment, Lock) -> bool,
+    ) -> bool {
+        let drops = |call: &&LockCall| !call.function.takes && is_lock(increment, call.lock);
+        let behind = beside::behind(self.evidence, increment);
+        behind.is_some_and(|calls| calls.iter().all(drops))
     }
 
     /// Whether the types name another increment in the function at the same place of an object,

@@ -12,6 +12,9 @@ use super::{
     value::{Address, Merged, Value, ValueId, Values},
 };
 
+/// How much a call is taken to write of an object of unknown type: a word.
+const UNKNOWN_OBJECT_BYTES: u64 = 8;
+
 /// Carries states over instructions.
 pub(super) struct Transfer<'a> {
     callees: &'a Callees<'a>,
@@ -77,7 +80,7 @@ impl<'a> Transfer<'a> {
             Mnemonic::Pop => step.pop(),
             Mnemonic::Call => {
                 if !self.is_tracing(instruction) {
-                    step.call();
+                    step.call(self.callees);
                 }
                 Some(())
             }
@@ -353,16 +356,16 @@ impl Step<'_> {
         self.state.set_register(RBP, frame);
     }
 
-    /// A call changes rax, the registers that are the caller's to save, and the stack slots
-    /// whose address it is given.
-    fn call(&mut self) {
+    /// A call changes rax, the registers that are the caller's to save, and the objects on the
+    /// stack whose address it is given.
+    fn call(&mut self, callees: &Callees<'_>) {
         for argument in ARGUMENTS {
             let address = self.values.address(self.state.register(argument));
             if address.base == Values::STACK {
-                let value = self
-                    .values
-                    .number(Value::Opaque(self.at, MEMORY_PART + argument));
-                self.state.store(address, Stored { value, bytes: 8 });
+                let callee = instruction::call_target(self.instruction);
+                let bytes = callee.and_then(|callee| callees.written_bytes(callee, argument));
+                let bytes = bytes.unwrap_or(UNKNOWN_OBJECT_BYTES);
+                self.state.fill(address, bytes, self.at, self.values);
             }
         }
         for number in CALL_CLOBBERED {

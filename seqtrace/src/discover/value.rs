@@ -29,6 +29,8 @@ pub(super) enum Merged {
     Memory(u64, Address),
     /// The destination of a conditional move at this address.
     Move(u64, RegisterNumber),
+    /// A word of memory that the call at this address was given, and may have written.
+    Filled(u64, Address),
 }
 
 /// An expression.

@@ -2,7 +2,7 @@
 //! section that it is.
 //!
 //! Any counter is incremented. Hence only words count that something else shows to be sequences:
-//! the types, or readers of a global anywhere in the image. Two increments of which one comes next
+//! the types, readers of a global anywhere in the image, or of the word in the same function. Two increments of which one comes next
 //! behind the other are different halves. Which of them begins follows from the locks beside them,
 //! and else from the order: a function is entered outside of the section. Nothing is guessed
 //! where neither tells.
@@ -41,9 +41,11 @@ pub(super) struct Globals<'a> {
 pub(super) fn writes(study: &Study, globals: Globals<'_>) -> Vec<Written> {
     let mut found = Vec::new();
     let mut done = FxHashSet::default();
+    let read = study.shown_here();
     for increment in &study.evidence.increments {
         let word = increment.addition.word;
-        if let Some(kind) = kind(study, globals, word)
+        let is_read = read.contains(&word);
+        if let Some(kind) = kind(study, globals, word).or(is_read.then_some(Kind::Sections))
             && done.insert(word)
         {
             found.extend(written(&study.evidence, word, kind));

@@ -3,10 +3,12 @@
 //! Every format shows what was covered and what was lost, so that no number travels without them.
 //! The same snapshot gives the same bytes.
 
+pub mod card;
 pub mod flamegraph;
 pub mod folded;
 pub mod json;
 pub mod live;
+pub mod selection;
 pub mod score;
 pub mod sites;
 pub mod table;

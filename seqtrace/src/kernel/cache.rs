@@ -38,11 +38,12 @@ impl Cache {
         Self { directory }
     }
 
-    /// The catalog of the image `name` with `build_id`; `None` when there is none.
+    /// The catalog of the image `name` with `build_id`; `None` when there is none that this build
+    /// of the tool wrote.
     ///
     /// # Errors
     ///
-    /// When there is one that cannot be used: it is damaged, or another version wrote it.
+    /// When there is one that cannot be used: it cannot be read, or is damaged.
     pub fn load(&self, name: &str, build_id: &str) -> Result<Option<ImageCatalog>> {
         if build_id.is_empty() {
             return Ok(None);
@@ -55,9 +56,8 @@ impl Cache {
                 return Err(error).with_context(|| format!("failed to read `{}`", path.display()));
             }
         };
-        let catalog = store::decode(&bytes, name, build_id)
-            .with_context(|| format!("`{}` is not used", path.display()))?;
-        Ok(Some(catalog))
+        store::decode(&bytes, name, build_id)
+            .with_context(|| format!("`{}` is not used", path.display()))
     }
 
     /// Keeps a catalog. One without a build id is not kept.
@@ -75,7 +75,7 @@ impl Cache {
     }
 
     fn path(&self, name: &str, build_id: &str) -> PathBuf {
-        self.directory.join(format!("{name}-{build_id}.json"))
+        self.directory.join(format!("{name}-{build_id}.jsonl"))
     }
 }
 
@@ -119,12 +119,12 @@ mod tests {
     fn a_damaged_catalog_is_told_and_an_image_without_id_is_not_kept() {
         let directory = tempfile::tempdir().expect("a directory");
         let cache = Cache::in_directory(directory.path().to_owned());
-        fs::write(directory.path().join("vmlinux-ab01.json"), "{").expect("written");
+        fs::write(directory.path().join("vmlinux-ab01.jsonl"), "{").expect("written");
         let error = cache
             .load("vmlinux", "ab01")
             .expect_err("damaged")
             .to_string();
-        assert!(error.contains("vmlinux-ab01.json` is not used"), "{error}");
+        assert!(error.contains("vmlinux-ab01.jsonl` is not used"), "{error}");
         cache.keep(&catalog("")).expect("nothing to do");
         assert_eq!(fs::read_dir(directory.path()).expect("there").count(), 1);
     }

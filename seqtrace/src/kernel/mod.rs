@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod feature;
 pub mod hazards;
+pub mod inlined;
 pub mod instance;
 pub mod kallsyms;
 pub mod kcore;

@@ -12,6 +12,10 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         sites::every_site_is_accounted_for,
     ),
     (
+        "a_program_reads_the_same_text_as_kcore",
+        sites::a_program_reads_the_same_text_as_kcore,
+    ),
+    (
         "sites_ends_quietly_when_its_reader_does",
         sites::sites_ends_quietly_when_its_reader_does,
     ),
@@ -66,4 +70,8 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         numbers::an_undisturbed_reader_pays_nothing,
     ),
     ("missing_tracefs_is_told", refusal::missing_tracefs_is_told),
+    (
+        "sites_are_found_without_tracefs",
+        sites::sites_are_found_without_tracefs,
+    ),
 ];

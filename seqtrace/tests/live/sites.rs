@@ -57,6 +57,35 @@ pub(crate) fn every_site_is_accounted_for(guest: &Guest) -> String {
     )
 }
 
+pub(crate) fn a_program_reads_the_same_text_as_kcore(_: &Guest) -> String {
+    let read = |source: &str| -> Value {
+        let words = ["sites", "--json", "--no-cache", "--text", source];
+        let run = seqtrace::run(&words).succeeded();
+        serde_json::from_str(&run.stdout).expect("one JSON document")
+    };
+    let (kcore, bpf) = (read("kcore"), read("bpf"));
+    // The notes say where the text came from, the costs what it took.
+    for part in ["images", "sites"] {
+        assert_eq!(kcore[part], bpf[part], "{part} differ");
+    }
+    let notes = bpf["coverage"]["notes"].to_string();
+    assert!(notes.contains("BPF program"), "{notes}");
+    format!(
+        "{} sites both ways; kcore {}, program {}",
+        bpf["coverage"]["sites"], kcore["costs"], bpf["costs"]
+    )
+}
+
+pub(crate) fn sites_are_found_without_tracefs(_: &Guest) -> String {
+    // An earlier case has unmounted it.
+    let document = seqtrace::sites();
+    let coverage = &document["coverage"];
+    assert!(coverage["sites"].as_u64() > Some(0), "{coverage}");
+    let notes = coverage["notes"].to_string();
+    assert!(notes.contains("is not known: tracefs"), "{notes}");
+    notes
+}
+
 pub(crate) fn sites_ends_quietly_when_its_reader_does(_: &Guest) -> String {
     let mut child = seqtrace::start(&mut seqtrace::command(&["sites"]));
     let mut first = String::new();

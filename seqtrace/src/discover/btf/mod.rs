@@ -12,6 +12,7 @@ pub(crate) mod encode;
 mod lock;
 mod member;
 mod names;
+mod parameter;
 mod parse;
 mod record;
 mod seqcount;

@@ -184,6 +184,11 @@ pub(super) fn kind(record: &[u8]) -> Kind {
     }
 }
 
+/// Whether the record is the qualifier `const`.
+pub(super) fn is_const(record: &[u8]) -> bool {
+    kind_code(record) == code::CONST
+}
+
 /// Members of a structure or union record; none for other kinds.
 pub(super) fn members(record: &[u8]) -> impl Iterator<Item = RawMember> + '_ {
     let has_members = matches!(kind_code(record), code::STRUCT | code::UNION);

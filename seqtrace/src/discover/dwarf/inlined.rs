@@ -125,15 +125,30 @@ impl Resolver<'_, '_, '_> {
     }
 
     fn ranges(&mut self, index: usize) -> Result<Vec<Range<u64>>> {
-        let entry = self.unit.inner.entry(self.scopes[index].offset)?;
-        let mut list = self.unit.dwarf().die_ranges(&self.unit.inner, &entry)?;
+        let unit = &self.unit.inner;
+        let entry = unit.entry(self.scopes[index].offset)?;
         let mut ranges = Vec::new();
-        while let Some(range) = list.next()? {
-            self.budget.take(size_of::<Range<u64>>())?;
-            // The linker leaves 0 for code that it has dropped.
-            if range.begin != 0 && range.begin < range.end {
-                ranges.push(range.begin..range.end);
+        // The linker leaves 0 for code that it has dropped.
+        let mut keep = |range: Range<u64>| {
+            if range.start != 0 && range.start < range.end {
+                ranges.push(range);
             }
+        };
+        if let Some(list) = entry.attr_value(tag::DW_AT_ranges)
+            && let Some(mut list) = self.unit.dwarf().attr_ranges(unit, list)?
+        {
+            while let Some(range) = list.next()? {
+                self.budget.take(size_of::<Range<u64>>())?;
+                keep(range.begin..range.end);
+            }
+        } else if let Some(start) = entry.attr_value(tag::DW_AT_low_pc)
+            && let Some(start) = self.unit.dwarf().attr_address(unit, start)?
+            && let Some(end) = entry.attr_value(tag::DW_AT_high_pc)
+        {
+            // An address, or the distance from the start.
+            let address = self.unit.dwarf().attr_address(unit, end)?;
+            let distant = || start.checked_add(end.udata_value()?);
+            keep(start..address.or_else(distant).unwrap_or(start));
         }
         ranges.sort_unstable_by_key(|range| (range.start, range.end));
         Ok(ranges)

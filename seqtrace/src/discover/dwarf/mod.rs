@@ -4,6 +4,7 @@
 //! calls; the comparison and the cold addresses, which belong to no inlined function, it does not.
 //! Reads no other file: a supplement is handed in.
 
+mod calls;
 mod inlined;
 mod location;
 mod origin;
@@ -12,6 +13,8 @@ mod relocation;
 mod scope;
 mod section;
 mod source;
+#[cfg(test)]
+mod tests;
 mod unit;
 
 use std::{borrow::Cow, ops::Range};
@@ -33,6 +36,7 @@ use super::{
 };
 
 pub use self::{
+    calls::{check, inlined_calls},
     primitive::{Part, Primitive},
     section::Supplement,
 };

@@ -22,6 +22,18 @@ const FLAGS: [&str; 9] = [
 
 /// Compiles a source text and loads the result.
 pub(super) fn build(source: &str, realtime: bool) -> Image {
+    let more: &[&str] = if realtime { &["-DREALTIME"] } else { &[] };
+    let object = compile(source, more);
+    let Kernel { image, btf: _ } = elf::module(&object, None).expect("an object file");
+    Image {
+        name: "fixture".to_owned(),
+        realtime,
+        ..image
+    }
+}
+
+/// Compiles a source text with more flags to an object file.
+pub(super) fn compile(source: &str, more: &[&str]) -> Vec<u8> {
     let directory = tempfile::tempdir().expect("a place for temporary files");
     let (input, output) = (
         directory.path().join("fixture.c"),
@@ -29,19 +41,11 @@ pub(super) fn build(source: &str, realtime: bool) -> Image {
     );
     fs::write(&input, source).expect("a writable directory");
     let mut compiler = Command::new("cc");
-    compiler.args(FLAGS).arg(&input).arg("-o").arg(&output);
-    if realtime {
-        compiler.arg("-DREALTIME");
-    }
+    compiler.args(FLAGS).args(more);
+    compiler.arg(&input).arg("-o").arg(&output);
     let status = compiler
         .status()
         .expect("these tests need a C compiler called `cc`");
     assert!(status.success(), "the fixture does not compile");
-    let object = fs::read(&output).expect("the compiler wrote it");
-    let Kernel { image, btf: _ } = elf::module(&object, None).expect("an object file");
-    Image {
-        name: "fixture".to_owned(),
-        realtime,
-        ..image
-    }
+    fs::read(&output).expect("the compiler wrote it")
 }

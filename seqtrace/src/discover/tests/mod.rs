@@ -1,8 +1,11 @@
 //! Discovery on code that the machine's own compiler makes of look-alike primitives: what is
 //! found, what it is called, and that nothing else is.
 
+mod card;
+mod calls;
 mod fixture;
 mod names;
+mod open_coded;
 mod writes;
 
 use crate::discover::{

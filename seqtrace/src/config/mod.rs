@@ -9,9 +9,13 @@ use std::{
 use anyhow::{Result, ensure};
 
 use crate::cli::{
-    Cli, Command, DiscoverArguments, DoctorArguments, FlameArguments, FlameFormat, SitesArguments,
-    StatArguments, TextSource, TopArguments, TraceArguments, VerbosityArguments,
+    Cli, Command, DiscoverArguments, DoctorArguments, FlameArguments, FlameFormat, StatArguments,
+    TextSource, TopArguments, TraceArguments, VerbosityArguments,
 };
+
+mod sites;
+
+pub use sites::{Input, View};
 
 /// What to do, checked.
 #[derive(Debug)]
@@ -45,12 +49,12 @@ pub enum Task {
         /// What to trace.
         trace: Trace,
     },
-    /// What would be probed.
+    /// What is found, and what would be probed.
     Sites {
-        /// One JSON document instead of the table.
-        json: bool,
-        /// The file to look at instead of the running kernel.
-        image: Option<PathBuf>,
+        /// What to print.
+        view: View,
+        /// The kernel to look at.
+        input: Input,
         /// Where sites come from.
         sources: Sources,
     },
@@ -75,6 +79,8 @@ pub struct Trace {
     pub threshold: Duration,
     /// Whether the readers' stacks are walked and counted.
     pub stacks: bool,
+    /// Debuginfo of vmlinux for inlined calls in stacks; `None`: the installed one, if any.
+    pub debuginfo: Option<PathBuf>,
     /// Where sites come from.
     pub sources: Sources,
 }
@@ -114,19 +120,7 @@ impl Config {
             Command::Top(arguments) => top_task(arguments),
             Command::Stat(arguments) => stat_task(arguments),
             Command::Flame(arguments) => flame_task(arguments)?,
-            Command::Sites(SitesArguments {
-                json,
-                image,
-                discover,
-            }) => {
-                let (sources, verbosity) = sources(&discover);
-                let task = Task::Sites {
-                    json,
-                    image,
-                    sources,
-                };
-                (task, verbosity)
-            }
+            Command::Sites(arguments) => sites::task(arguments)?,
             Command::Doctor(DoctorArguments { verbosity }) => (Task::Doctor, verbosity),
         };
         let VerbosityArguments { quiet, verbose } = verbosity;
@@ -215,12 +209,14 @@ fn check_writable(path: &Path) -> Result<()> {
 fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityArguments) {
     let TraceArguments {
         threshold,
+        debuginfo,
         discover,
     } = arguments;
     let (sources, verbosity) = sources(&discover);
     let trace = Trace {
         threshold,
         stacks,
+        debuginfo,
         sources,
     };
     (trace, verbosity)

@@ -1,0 +1,5 @@
+//! libFuzzer on `fuzz::dwarf`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz::dwarf(bytes));

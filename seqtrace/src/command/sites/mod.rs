@@ -1,0 +1,301 @@
+//! `seqtrace sites`: what is found, and what would be probed; attaches nothing.
+
+use std::{
+    borrow::Cow,
+    fs,
+    io::{self, IsTerminal as _, Write as _},
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{
+    aggregate::{coverage, snapshot::Costs},
+    cli::{RoleArgument, SelectionArguments},
+    command::{
+        prepare::{self, Prepared},
+        progress::Progress,
+    },
+    config::{Input, Sources, View},
+    discover::{
+        self,
+        btf::Btf,
+        card::{self, Card},
+        catalog::Catalog,
+        elf,
+        image::Image,
+        store, unpack,
+    },
+    export::{
+        self,
+        selection::{Kind, Selection},
+        sites::Sites,
+    },
+    kernel::{
+        feature::{self, Check},
+        running::Running,
+    },
+    plan::Plan,
+};
+
+mod debuginfo;
+
+/// What there is to print.
+struct Found {
+    /// `uname -r`; `None` for a file that does not tell.
+    release: Option<String>,
+    catalog: Catalog,
+    /// `None` for a file.
+    plan: Option<Plan>,
+    /// What the plan rests on.
+    notes: Vec<String>,
+    origin: Origin,
+    costs: Costs,
+}
+
+/// Where the text of the images is.
+enum Origin {
+    Running(Box<Running>),
+    Files(Vec<Image>),
+}
+
+/// Prints a view of the sites of the running kernel, or of a file.
+///
+/// # Errors
+///
+/// When the sites cannot be found, nothing matches, or the output cannot be written.
+pub fn sites(view: &View, input: &Input, sources: &Sources, progress: bool) -> Result<()> {
+    let mut found = match &input.image {
+        Some(file) => offline(file, progress)?,
+        None => running(sources, progress)?,
+    };
+    match (&input.debuginfo, &input.image) {
+        (Some(file), _) => debuginfo::annotate(&mut found.catalog, file)?,
+        (None, Some(file)) if shows_chains(view) => {
+            debuginfo::annotate_from_image(&mut found.catalog, file);
+        }
+        (None, _) => {}
+    }
+    match view {
+        View::Table { long, selection } => {
+            let listing = *long || !is_everything(selection);
+            let sites = found.select(selection)?;
+            let width = width();
+            let table = if listing {
+                sites.listing(width)
+            } else {
+                sites.summary(width)
+            };
+            print(table.as_bytes())
+        }
+        View::Json { selection } => print(found.select(selection)?.document().as_bytes()),
+        View::Card {
+            image,
+            function,
+            offset,
+        } => print(found.card(image.as_deref(), function, *offset)?.as_bytes()),
+        View::Score { debuginfo, json } => {
+            let score = debuginfo::score_of(&mut found.catalog, debuginfo)?;
+            let text = if *json {
+                export::score::document(&score)
+            } else {
+                export::score::table(&score, width())
+            };
+            print(text.as_bytes())
+        }
+        View::Catalog(file) => write_catalog(&found.catalog, file.as_deref()),
+    }
+}
+
+/// Whether source lines and inline chains would be seen: reading them takes longer than the scan.
+fn shows_chains(view: &View) -> bool {
+    match view {
+        View::Table { long, selection } => *long || !is_everything(selection),
+        View::Json { .. } | View::Card { .. } => true,
+        // A catalog is the same whether debuginfo lies at hand or not, unless it is named.
+        View::Catalog(_) | View::Score { .. } => false,
+    }
+}
+
+impl Found {
+    fn select(&self, words: &SelectionArguments) -> Result<Sites> {
+        let selection = selection(words);
+        selection.check(&self.catalog)?;
+        let plan = self.plan.as_ref().map(|plan| {
+            let mut coverage = coverage::cover(plan, &[]);
+            coverage.notes.clone_from(&self.notes);
+            (plan, coverage)
+        });
+        Ok(Sites::new(
+            self.release.as_deref(),
+            &self.catalog,
+            plan,
+            &selection,
+            self.costs.clone(),
+        ))
+    }
+}
+
+impl Found {
+    /// What the functions with a name do with seqcounts, in one image or in all.
+    fn card(&self, image: Option<&str>, function: &str, offset: Option<u64>) -> Result<String> {
+        let images = &self.catalog.images;
+        ensure!(
+            image.is_none_or(|name| images.iter().any(|one| one.image == name)),
+            "there is no module `{}` here",
+            image.unwrap_or_default()
+        );
+        let mut cards = Vec::new();
+        for one in images
+            .iter()
+            .filter(|one| image.is_none_or(|name| one.image == name))
+        {
+            for name in card::functions(one, function) {
+                let text = self.origin.image(&one.image)?;
+                cards.extend(card::cards(&text, one, name, offset));
+            }
+        }
+        ensure!(
+            !cards.is_empty(),
+            "no function called `{function}` reads or writes a seqcount, as far as is found"
+        );
+        if let Some(offset) = offset {
+            cards.retain(Card::has_what_was_asked_for);
+            ensure!(
+                !cards.is_empty(),
+                "no instruction of `{function}` begins at +{offset:#x}"
+            );
+        }
+        let cards: Vec<String> = cards.iter().map(export::card::text).collect();
+        Ok(cards.join("\n"))
+    }
+}
+
+impl Origin {
+    fn image(&self, name: &str) -> Result<Cow<'_, Image>> {
+        match self {
+            Self::Running(running) => running.image(name).map(Cow::Owned),
+            Self::Files(images) => {
+                let found = images.iter().find(|image| image.name == name);
+                found
+                    .map(Cow::Borrowed)
+                    .with_context(|| format!("there is no text of `{name}`"))
+            }
+        }
+    }
+}
+
+fn running(sources: &Sources, progress: bool) -> Result<Found> {
+    let Prepared {
+        running,
+        catalog,
+        plan,
+        unknown_hazards,
+        costs,
+    } = prepare::prepare(sources, progress)?;
+    Ok(Found {
+        release: Some(running.release.clone()),
+        catalog,
+        plan: Some(plan),
+        notes: notes(&running, unknown_hazards),
+        origin: Origin::Running(Box::new(running)),
+        costs,
+    })
+}
+
+/// What the plan rests on.
+fn notes(running: &Running, unknown_hazards: Option<String>) -> Vec<String> {
+    let mut notes = vec![format!("kernel text: {}", running.text_source())];
+    let unknown =
+        unknown_hazards.map(|why| format!("where this kernel forbids probes is not known: {why}"));
+    notes.extend(unknown);
+    let missing = feature::trace_checks();
+    let missing = missing.iter().find_map(Check::failure);
+    notes.extend(missing.map(|why| format!("nothing can be attached: {why}")));
+    notes
+}
+
+fn offline(file: &Path, progress: bool) -> Result<Found> {
+    let since = Instant::now();
+    let bytes = fs::read(file).with_context(|| format!("failed to read `{}`", file.display()))?;
+    let kernel = unpack::elf_file(&bytes)
+        .and_then(|bytes| elf::vmlinux(&bytes))
+        .with_context(|| format!("failed to use `{}`", file.display()))?;
+    let types = kernel
+        .btf
+        .map(|bytes| Btf::parse(bytes, None))
+        .transpose()?;
+    let types = types.map(Arc::new);
+    let progress = Progress::new(progress, "scanning functions");
+    let catalog = discover::scan(&kernel.image, types.as_deref(), &|done, all| {
+        progress.report(done, all);
+    });
+    Ok(Found {
+        release: None,
+        catalog: Catalog {
+            images: vec![catalog],
+        },
+        plan: None,
+        notes: Vec::new(),
+        origin: Origin::Files(vec![kernel.image]),
+        costs: Costs {
+            discover_ns: since.elapsed().as_nanos().try_into().unwrap_or(u64::MAX),
+            peak_rss_bytes: prepare::peak_rss_bytes(),
+            ..Costs::default()
+        },
+    })
+}
+
+/// All images one after the other, each with its head.
+fn write_catalog(catalog: &Catalog, file: Option<&Path>) -> Result<()> {
+    let bytes: Vec<u8> = catalog.images.iter().flat_map(store::encode).collect();
+    match file {
+        None => print(&bytes),
+        Some(path) => {
+            fs::write(path, bytes).with_context(|| format!("failed to write `{}`", path.display()))
+        }
+    }
+}
+
+fn print(bytes: &[u8]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Columns of the terminal; `None` where the output is read by a program.
+fn width() -> Option<usize> {
+    io::stdout()
+        .is_terminal()
+        .then(terminal_size::terminal_size)
+        .flatten()
+        .map(|(width, _)| usize::from(width.0))
+}
+
+fn is_everything(words: &SelectionArguments) -> bool {
+    selection(words).is_everything()
+}
+
+fn selection(words: &SelectionArguments) -> Selection {
+    let SelectionArguments {
+        seqcount,
+        function,
+        role,
+    } = words;
+    Selection::new(seqcount, function, role.iter().copied().map(kind))
+}
+
+fn kind(role: RoleArgument) -> Kind {
+    match role {
+        RoleArgument::Block => Kind::Block,
+        RoleArgument::Spin => Kind::Spin,
+        RoleArgument::Retry => Kind::Retry,
+        RoleArgument::Fallback => Kind::Fallback,
+        RoleArgument::Begin => Kind::Begin,
+        RoleArgument::Check => Kind::Check,
+        RoleArgument::Write => Kind::Write,
+    }
+}
