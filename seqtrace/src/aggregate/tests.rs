@@ -27,6 +27,7 @@ pub(super) fn target(function: &str, role: Role) -> Target {
             seqcount: Seqcount {
                 name: Name::Member("signal_struct.stats_lock".to_owned()),
                 lockname: Some(Lockname::Seqlock),
+                lock: None,
             },
             end: None,
             lock_function: None,

@@ -164,6 +164,7 @@ mod tests {
                 seqcount: Seqcount {
                     name: Name::Unknown,
                     lockname: None,
+                    lock: None,
                 },
                 end,
                 lock_function: None,

@@ -257,6 +257,10 @@ pub struct Seqcount {
     pub name: Name,
     /// What serialises its writers, where the type or the code tells.
     pub lockname: Option<Lockname>,
+    /// The lock that its writers hold: `rename_lock.lock`, `fs_struct.lock`; `None` where the code
+    /// does not tell, and for seqcounts that have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
 }
 
 /// The name of a seqcount, with how sure it is.

@@ -178,6 +178,7 @@ impl<'a> Typing<'a> {
         Identity::Seqcount(Seqcount {
             name: label::global(self.image, address),
             lockname: None,
+            lock: None,
         })
     }
 
@@ -212,7 +213,11 @@ impl<'a> Typing<'a> {
         let dot = if path.is_empty() { "" } else { "." };
         let name = Name::Global(format!("{}{dot}{path}", symbol.name));
         let lockname = Some(seqcount.lockname);
-        Some(Identity::Seqcount(Seqcount { name, lockname }))
+        Some(Identity::Seqcount(Seqcount {
+            name,
+            lockname,
+            lock: None,
+        }))
     }
 
     /// A per-CPU variable: by its own name if it is a seqcount, else as a member of its type.
@@ -222,13 +227,18 @@ impl<'a> Typing<'a> {
         let Identity::Seqcount(Seqcount {
             name: Name::Unknown,
             lockname,
+            lock: _,
         }) = identity
         else {
             return Some(identity);
         };
         let (symbol, _) = self.image.symbol_at(address)?;
         let name = Name::Global(symbol.name.to_owned());
-        Some(Identity::Seqcount(Seqcount { name, lockname }))
+        Some(Identity::Seqcount(Seqcount {
+            name,
+            lockname,
+            lock: None,
+        }))
     }
 
     /// The word at an offset of an object.
@@ -251,6 +261,7 @@ impl<'a> Typing<'a> {
         Identity::Seqcount(Seqcount {
             name,
             lockname: Some(seqcount.lockname),
+            lock: None,
         })
     }
 
@@ -267,6 +278,7 @@ impl<'a> Typing<'a> {
         Some(Identity::Seqcount(Seqcount {
             name: Name::Member(name),
             lockname: Some(lockname),
+            lock: None,
         }))
     }
 

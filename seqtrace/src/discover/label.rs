@@ -9,6 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     btf::{Btf, SeqcountMember},
     catalog::{Lockname, Name, Seqcount},
+    fit,
     identify::Identity,
     image::Image,
     rules::Study,
@@ -46,6 +47,9 @@ pub(super) struct Labels<'a> {
     locked: FxHashSet<u64>,
     /// LOCKNAMEs that fit the lock functions which readers of a global call.
     waited: FxHashMap<u64, &'static [Lockname]>,
+    /// By the names of seqcounts: the lock that all writers hold which were seen to hold one;
+    /// `None` when they do not agree.
+    held: FxHashMap<String, Option<String>>,
 }
 
 impl<'a> Labels<'a> {
@@ -70,6 +74,41 @@ impl<'a> Labels<'a> {
             btf,
             locked,
             waited,
+            held: FxHashMap::default(),
+        }
+    }
+
+    /// The same, with the locks that writers hold.
+    pub(super) fn with_locks<'s>(mut self, studies: impl Iterator<Item = &'s Study>) -> Self {
+        for study in studies {
+            for (word, lock) in &study.held {
+                let seqcount = self.identified(study, *word, &[]);
+                let known = self.held.entry(seqcount.label());
+                known
+                    .and_modify(|known| {
+                        if known.as_ref() != Some(lock) {
+                            *known = None;
+                        }
+                    })
+                    .or_insert_with(|| Some(lock.clone()));
+            }
+        }
+        self
+    }
+
+    /// The seqcount with the lock that serialises its writers.
+    fn with_lock(&self, seqcount: Seqcount) -> Seqcount {
+        let is_one = matches!(seqcount.name, Name::Global(_) | Name::Member(_));
+        let lock = match seqcount.lockname {
+            Some(Lockname::Seqlock) => Some(format!("{}.lock", seqcount.label())),
+            Some(
+                Lockname::Spinlock | Lockname::RawSpinlock | Lockname::Rwlock | Lockname::Mutex,
+            ) => self.held.get(&seqcount.label()).cloned().flatten(),
+            Some(Lockname::Plain | Lockname::Latch) | None => None,
+        };
+        Seqcount {
+            lock: lock.filter(|_| is_one),
+            ..seqcount
         }
     }
 
@@ -78,10 +117,12 @@ impl<'a> Labels<'a> {
         let words = reader.words.iter();
         let found = words.map(|&word| self.word(study, reader, word));
         let found = found.reduce(|left, right| Self::either(&left, &right));
-        found.unwrap_or(Seqcount {
+        let found = found.unwrap_or(Seqcount {
             name: Name::Unknown,
             lockname: None,
-        })
+            lock: None,
+        });
+        self.with_lock(found)
     }
 
     /// What is known of a seqcount that is one of two.
@@ -91,7 +132,7 @@ impl<'a> Labels<'a> {
 
     /// The seqcount that is written where this word is incremented.
     pub(super) fn written(&self, study: &Study, word: ValueId) -> Seqcount {
-        self.identified(study, word, &[])
+        self.with_lock(self.identified(study, word, &[]))
     }
 
     fn word(&self, study: &Study, reader: Reader<'_>, word: ValueId) -> Seqcount {
@@ -104,33 +145,21 @@ impl<'a> Labels<'a> {
             Some(Identity::Global(address)) => Seqcount {
                 name: global(self.image, *address),
                 lockname: self.global_lockname(*address, allowed),
+                lock: None,
             },
-            Some(Identity::Displacement(displacement)) => {
-                let at =
-                    |member: &&SeqcountMember| i64::try_from(member.offset) == Ok(*displacement);
-                let members = self.btf.into_iter().flat_map(Btf::seqcount_members);
-                // Nearly every structure could begin with a seqcount that stands for itself.
-                let found = members
-                    .filter(at)
-                    .filter(|member| member.offset != 0)
-                    .cloned();
-                let found: Vec<SeqcountMember> = found.collect();
-                let found = self.btf.map_or_else(Vec::new, |btf| btf.outermost(&found));
-                one_member(found, allowed)
-            }
-            Some(Identity::FromMember(of, distance)) => {
-                let found = self
-                    .btf
-                    .map_or_else(Vec::new, |btf| btf.seqcounts_from(*of, *distance));
-                one_member(found, allowed)
+            Some(identity @ (Identity::Displacement(_) | Identity::FromMember(..))) => {
+                let found = self.btf.map(|btf| fit::candidates(btf, identity));
+                one_member(found.unwrap_or_default(), allowed)
             }
             Some(Identity::Other) => Seqcount {
                 name: study.members.get(&word).cloned().unwrap_or(Name::Unknown),
                 lockname: None,
+                lock: None,
             },
             None => Seqcount {
                 name: Name::Unknown,
                 lockname: None,
+                lock: None,
             },
         }
     }
@@ -195,6 +224,7 @@ pub(super) fn either(left: &Seqcount, right: &Seqcount) -> Seqcount {
     Seqcount {
         name: one_of(names),
         lockname,
+        lock: left.lock.clone().filter(|_| left.lock == right.lock),
     }
 }
 
@@ -224,6 +254,7 @@ fn one_member(mut found: Vec<SeqcountMember>, allowed: &[Lockname]) -> Seqcount 
         return Seqcount {
             name: Name::Unknown,
             lockname,
+            lock: None,
         };
     }
     let lockname = agreed(found.iter().map(|member| Some(member.lockname)));
@@ -234,7 +265,11 @@ fn one_member(mut found: Vec<SeqcountMember>, allowed: &[Lockname]) -> Seqcount 
         [only] => Name::Member(only.clone()),
         _ => one_of(names),
     };
-    Seqcount { name, lockname }
+    Seqcount {
+        name,
+        lockname,
+        lock: None,
+    }
 }
 
 /// The names a name may stand for.

@@ -12,11 +12,12 @@
 //!                                                    ─► annotate ─► catalog
 //! ```
 
+mod access;
 mod agreement;
 pub mod annotate;
+mod argument;
 mod beside;
 pub mod btf;
-mod argument;
 mod callee;
 mod caller;
 pub mod card;
@@ -27,6 +28,7 @@ pub mod dwarf;
 pub mod elf;
 mod entries;
 mod evidence;
+mod fit;
 mod fixpoint;
 mod function;
 mod graph;
@@ -37,17 +39,19 @@ mod instruction;
 mod label;
 pub mod locate;
 mod meter;
+mod nameless;
 mod naming;
 pub mod note;
 mod optimize;
-mod pointer;
 pub mod percpu;
+mod pointer;
 mod reads;
 mod rules;
 mod scan;
 pub mod score;
 mod scorer;
 mod sections;
+mod serial;
 mod state;
 pub mod store;
 mod support;

@@ -1,5 +1,5 @@
 //! A second look at the sequences that their function alone does not name: what its callers pass
-//! tells, and what theirs do.
+//! tells, and what theirs do; else what the function uses besides in the same object.
 //!
 //! Only few functions need it, so their callers are analysed when they are asked for. How many
 //! callers, and how far up, is bounded; what is not known then stays unknown.
@@ -13,10 +13,13 @@ use rayon::iter::{
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
+    access::Access,
     argument::{Argument, Arguments, Parameter},
     btf::Btf,
     caller,
+    catalog::{Lockname, Name, Seqcount},
     evidence::Evidence,
+    fit::Fit,
     function::{Function, Functions},
     graph::Flow,
     identify::{Identity, Landmarks, Typing},
@@ -42,18 +45,42 @@ pub(super) struct Naming<'a> {
     pub(super) flow: &'a Flow<'a>,
 }
 
+/// A word that has no name yet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Word {
+    pub(super) id: ValueId,
+    /// Whether the function shows that it is a sequence.
+    pub(super) is_sequence: bool,
+    /// The LOCKNAMEs that fit how readers wait; none: any.
+    pub(super) allowed: &'static [Lockname],
+}
+
 /// A function with the words in it that have no name yet.
-pub(super) type Nameless<'a> = (Function<'a>, Vec<ValueId>);
+pub(super) type Nameless<'a> = (Function<'a>, Vec<Word>);
 
 /// A function that was analysed, with what was found.
-type Analysed<'a> = (Function<'a>, Evidence, Values);
+#[derive(Debug)]
+struct Analysed<'a> {
+    function: Function<'a>,
+    evidence: Evidence,
+    values: Values,
+    accesses: Vec<Access>,
+}
 
 impl<'a> Naming<'a> {
     /// What the words are as far as callers tell, in the order of the functions.
     pub(super) fn names(&self, nameless: &[Nameless<'a>]) -> Vec<Vec<(ValueId, Identity)>> {
         let readers: Vec<Option<Analysed<'a>>> = nameless
             .par_iter()
-            .map(|(function, _)| self.analyse(*function))
+            .map(|(function, _)| {
+                let (evidence, values, accesses) = Access::all(self.flow, *function)?;
+                Some(Analysed {
+                    function: *function,
+                    evidence,
+                    values,
+                    accesses,
+                })
+            })
             .collect();
         let mut callers = Callers::default();
         let mut arguments = Arguments::default();
@@ -70,24 +97,66 @@ impl<'a> Naming<'a> {
         }
         let named = nameless.par_iter().zip(&readers);
         named
-            .map(|((_, words), reader)| self.identify(words, reader.as_ref(), &arguments).0)
+            .map(|((_, words), reader)| {
+                let (mut found, _) = self.identify(words, reader.as_ref(), &arguments);
+                if let Some(reader) = reader {
+                    self.fit(words, reader, &mut found);
+                }
+                found
+            })
             .collect()
+    }
+
+    /// Names what still has no name by what fits.
+    fn fit(&self, words: &[Word], reader: &Analysed<'a>, found: &mut [(ValueId, Identity)]) {
+        let Some(btf) = self.btf else { return };
+        let arguments = Arguments::default();
+        let typing = self.typing(reader, &arguments);
+        for (id, identity) in found
+            .iter_mut()
+            .filter(|(_, identity)| !identity.is_named())
+        {
+            let word = words.iter().find(|word| word.id == *id);
+            let (Some(word), Value::Load { address, .. }) = (word, reader.values.get(*id)) else {
+                continue;
+            };
+            let fit = Fit {
+                btf,
+                evidence: &reader.evidence,
+                accesses: &reader.accesses,
+                typed: &typing.typed_places(address.base),
+            };
+            let seqcount = fit.seqcount(address, identity, word.allowed);
+            // Any counter may lie where some structure has a seqcount.
+            let is_typed =
+                !fit.typed.is_empty() || matches!(identity, Identity::FromMember(Some(_), _));
+            let is_sure = |seqcount: &Seqcount| {
+                word.is_sequence || is_typed && matches!(seqcount.name, Name::Member(_))
+            };
+            if let Some(seqcount) = seqcount.filter(is_sure) {
+                *identity = Identity::Seqcount(seqcount);
+            }
+        }
     }
 
     fn analyse(&self, function: Function<'a>) -> Option<Analysed<'a>> {
         let (evidence, values) = Evidence::new(self.flow, function)?;
-        Some((function, evidence, values))
+        Some(Analysed {
+            function,
+            evidence,
+            values,
+            accesses: Vec::new(),
+        })
     }
 
     fn typing<'s>(&'s self, analysed: &'s Analysed<'a>, arguments: &'s Arguments) -> Typing<'s> {
-        let (function, evidence, values) = analysed;
         let typing = Typing::new(
             self.image,
             self.btf,
             self.landmarks,
-            *function,
-            evidence,
-            values,
+            analysed.function,
+            &analysed.evidence,
+            &analysed.values,
         );
         typing.with(arguments)
     }
@@ -95,7 +164,7 @@ impl<'a> Naming<'a> {
     /// What the words are, and the parameters that would tell more.
     fn identify(
         &self,
-        words: &[ValueId],
+        words: &[Word],
         reader: Option<&Analysed<'a>>,
         arguments: &Arguments,
     ) -> (Vec<(ValueId, Identity)>, FxHashSet<Parameter>) {
@@ -104,9 +173,9 @@ impl<'a> Naming<'a> {
         };
         let mut typing = self.typing(reader, arguments);
         let mut found = Vec::new();
-        for &word in words {
-            if let Value::Load { address, .. } = typing.values.get(word) {
-                found.push((word, typing.identify(address)));
+        for word in words {
+            if let Value::Load { address, .. } = typing.values.get(word.id) {
+                found.push((word.id, typing.identify(address)));
             }
         }
         (found, typing.asked)
@@ -221,7 +290,7 @@ impl<'a> Callers<'a> {
             .collect();
         let analysed = analysed.into_iter();
         self.analysed
-            .extend(analysed.map(|analysed| (analysed.0.start, analysed)));
+            .extend(analysed.map(|analysed| (analysed.function.start, analysed)));
     }
 }
 

@@ -215,6 +215,29 @@ impl Typing<'_> {
         found
     }
 
+    /// Places on a base whose addresses are given to functions that expect a structure there:
+    /// distance from the base, and the structure.
+    pub(super) fn typed_places(&self, base: ValueId) -> Vec<(i64, TypeId)> {
+        let mut found = Vec::new();
+        for call in &self.evidence.calls {
+            let Some(name) = self.image.name_at(call.callee) else {
+                continue;
+            };
+            for (&register, &argument) in ARGUMENTS.iter().zip(&call.arguments) {
+                let address = self.values.address(argument);
+                if address.base != base {
+                    continue;
+                }
+                let expected = self.declared(name, register, false);
+                let structure = expected.filter(|&(of, _)| self.is_structure(of));
+                found.extend(structure.map(|(of, _)| (address.displacement, of)));
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     /// What a callee expects where it is given the value.
     fn expected(&self, call: &Call, id: ValueId) -> impl Iterator<Item = Target> {
         let given = ARGUMENTS.iter().zip(&call.arguments);

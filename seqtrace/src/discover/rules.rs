@@ -20,6 +20,7 @@ use super::{
     graph::BlockIndex,
     identify::Identity,
     instruction::ParityMask,
+    serial::Held,
     value::{Address, ValueId, Values},
 };
 
@@ -36,6 +37,8 @@ const COMPARED_BY_WRITERS: &str = "mm_struct.mm_lock_seq";
 pub(super) struct Study {
     pub(super) evidence: Evidence,
     pub(super) identities: FxHashMap<ValueId, Identity>,
+    /// Locks that are held when sequences are incremented.
+    pub(super) held: Vec<Held>,
     /// Globals that the function shows to be sequences by how it writes them.
     pub(super) written: Vec<u64>,
     /// Words that lie where some structure has a seqcount.
@@ -234,17 +237,6 @@ impl Study {
             .map(|(&word, _)| word)
             .chain(self.shown_here())
             .collect()
-    }
-
-    /// Sequences that are not named; sorted.
-    pub(super) fn nameless(&self, confirmed: &Confirmed) -> Vec<ValueId> {
-        let is_named = |word: &ValueId| self.identities.get(word).is_some_and(Identity::is_named);
-        let mut words: Vec<ValueId> = self.sequences(confirmed).into_iter().collect();
-        words.extend(&self.passed);
-        words.retain(|word| !is_named(word));
-        words.sort_unstable();
-        words.dedup();
-        words
     }
 
     /// Words that readers in this function show to be sequences.

@@ -163,7 +163,8 @@ impl<'a> Scan<'a> {
             .filter_map(|&function| {
                 self.meter.analysed(suspects.len());
                 let study = self.study(function)?;
-                study.is_promising().then_some((function, study))
+                let may_have = study.is_promising() || study.may_write(self.btf);
+                may_have.then_some((function, study))
             })
             .collect()
     }
@@ -221,8 +222,9 @@ impl<'a> Scan<'a> {
 
     fn labels(&self, studies: &[Studied<'a>]) -> Labels<'_> {
         let locks = self.surveys.iter().flat_map(|survey| &survey.locks);
-        let all = studies.iter().map(|(_, study)| study);
-        Labels::new(self.image, self.btf, locks.copied().collect(), all)
+        let all = || studies.iter().map(|(_, study)| study);
+        let labels = Labels::new(self.image, self.btf, locks.copied().collect(), all());
+        labels.with_locks(all())
     }
 
     fn typing<'t>(
@@ -259,6 +261,12 @@ impl<'a> Scan<'a> {
                     .or_insert_with(|| typing.identify(address));
             }
         }
+        let held = typing.held(|word| match identities.get(&word) {
+            Some(Identity::Seqcount(_) | Identity::Global(_)) => true,
+            Some(Identity::Other | Identity::Displacement(_) | Identity::FromMember(..)) | None => {
+                false
+            }
+        });
         let known = Known {
             image: self.image,
             btf: self.btf,
@@ -290,6 +298,7 @@ impl<'a> Scan<'a> {
         let mut study = Study {
             evidence,
             identities,
+            held,
             written,
             passed,
             likely,

@@ -184,6 +184,7 @@ mod tests {
         Seqcount {
             name: Name::Global("rename_lock".to_owned()),
             lockname: Some(Lockname::Seqlock),
+            lock: None,
         }
     }
 

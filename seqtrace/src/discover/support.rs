@@ -123,6 +123,7 @@ impl Known<'_> {
                 return Some(Support::Seqcount(Seqcount {
                     name: Name::Unknown,
                     lockname: Some(Lockname::Seqlock),
+                    lock: None,
                 }));
             }
         } else if !(has_barrier(&increments)
@@ -331,5 +332,9 @@ fn seqcount(places: Vec<Place>) -> Seqcount {
         1 => Name::Member(names.remove(0)),
         _ => Name::Ambiguous(names),
     };
-    Seqcount { name, lockname }
+    Seqcount {
+        name,
+        lockname,
+        lock: None,
+    }
 }

@@ -224,6 +224,7 @@ mod tests {
         Seqcount {
             name,
             lockname: None,
+            lock: None,
         }
     }
 

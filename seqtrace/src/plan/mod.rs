@@ -123,6 +123,7 @@ mod tests {
             seqcount: Seqcount {
                 name: Name::Global("rename_lock".to_owned()),
                 lockname: None,
+                lock: None,
             },
             end: None,
             lock_function: None,

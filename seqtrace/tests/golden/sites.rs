@@ -32,6 +32,7 @@ fn seqcount(name: Name) -> Seqcount {
     Seqcount {
         lockname: (name == d_seq()).then_some(Lockname::Spinlock),
         name,
+        lock: None,
     }
 }
 

@@ -73,6 +73,62 @@ impl Btf {
         members.iter().filter(is_outermost).cloned().collect()
     }
 
+    /// Whether a structure of the type `inner` starts at an offset of an object, or is the object.
+    pub fn has_structure(&self, id: TypeId, offset: u64, inner: TypeId) -> bool {
+        let inner = self.resolve(inner);
+        let is_inner = |kind: TypeId| kind == inner;
+        offset == 0 && self.resolve(id) == inner
+            || self.starts_at(id, offset, &is_inner, Steps::new().walk())
+    }
+
+    /// Whether code that uses a place of this width in an object of the type may mean a member:
+    /// one that starts there, a bit field, or a byte of a number.
+    pub fn has_member(&self, id: TypeId, offset: u64, bytes: u64) -> bool {
+        self.has_member_within(id, offset, bytes, Steps::new().walk())
+    }
+
+    fn has_member_within(&self, id: TypeId, offset: u64, bytes: u64, walk: Walk<'_>) -> bool {
+        let Some(walk) = walk.deeper() else {
+            return false;
+        };
+        let id = self.resolve(id);
+        match self.kind(id) {
+            Kind::Structure { .. } | Kind::Union { .. } => self.members(id).any(|member| {
+                let start = u64::from(member.offset_bits / 8);
+                if member.width_bits != 0 {
+                    let end = u64::from(member.offset_bits + member.width_bits).div_ceil(8);
+                    return (start..end).contains(&offset);
+                }
+                offset
+                    .checked_sub(start)
+                    .is_some_and(|inner| self.has_member_within(member.kind, inner, bytes, walk))
+            }),
+            Kind::Array { element, count } => {
+                let size = self.size_bytes(element);
+                let (Some(index), Some(inner)) =
+                    (offset.checked_div(size), offset.checked_rem(size))
+                else {
+                    return false;
+                };
+                // A flexible array at the end has as many elements as fit.
+                (count == 0 || index < count.into())
+                    && self.has_member_within(element, inner, bytes, walk)
+            }
+            Kind::Integer { .. } | Kind::Pointer(_) | Kind::Enumeration { .. } => {
+                let size = self.size_bytes(id);
+                offset == 0 && bytes <= size || bytes == 1 && offset < size
+            }
+            Kind::Void
+            | Kind::Forward
+            | Kind::Typedef(_)
+            | Kind::Qualifier(_)
+            | Kind::Function(_)
+            | Kind::Prototype { .. }
+            | Kind::Variable(_)
+            | Kind::Other => false,
+        }
+    }
+
     /// Whether a member of such a type, by value and at any depth, starts at an offset of an
     /// object.
     fn starts_at(

@@ -9,6 +9,7 @@
 mod container;
 #[cfg(test)]
 pub(crate) mod encode;
+mod lock;
 mod member;
 mod names;
 mod parameter;

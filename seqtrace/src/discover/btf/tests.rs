@@ -244,3 +244,44 @@ fn types_of_a_module_do_not_fit_another_vmlinux() {
     assert!(on(built_with).fits_base());
     assert!(!on(other).fits_base());
 }
+
+/// Two structures inside each other, with a list node and a seqcount apart by two levels.
+fn nested() -> (Btf, TypeId, TypeId) {
+    let mut btf = Encoder::new();
+    let int = btf.int("unsigned int", 4);
+    let byte = btf.int("unsigned char", 1);
+    let list = btf.structure("list_head", 16, &[]);
+    let plain = btf.structure("seqcount", 4, &[("sequence", int, 0)]);
+    let plain = btf.typedef("seqcount_t", plain);
+    let inner = [("node", list, 0), ("seq", plain, 16), ("flag", byte, 20)];
+    let inner = btf.structure("inner", 24, &inner);
+    let outer = btf.structure("outer", 48, &[("count", int, 0), ("inner", inner, 24)]);
+    (parse(&btf), TypeId(inner), TypeId(outer))
+}
+
+#[test]
+fn a_seqcount_is_found_from_a_node_and_called_by_the_outermost_structure() {
+    let (btf, inner, outer) = nested();
+    for from in [None, btf.structure("list_head")] {
+        let found = btf.seqcounts_from(from, 16);
+        let names: Vec<_> = found.iter().map(|member| member.name.as_str()).collect();
+        assert_eq!(names, ["outer.inner.seq"]);
+        assert_eq!(btf.seqcounts_from(from, 12), []);
+    }
+    assert_eq!(btf.container_of(inner), Some((outer, 24)));
+    assert!(btf.has_structure(outer, 24, inner));
+    assert!(!btf.has_structure(outer, 16, inner));
+}
+
+#[test]
+fn a_place_is_a_member_only_where_one_of_the_width_starts() {
+    let (btf, _, outer) = nested();
+    assert!(btf.has_member(outer, 0, 4));
+    assert!(btf.has_member(outer, 40, 4), "the sequence");
+    assert!(btf.has_member(outer, 41, 1), "a byte of it");
+    assert!(btf.has_member(outer, 44, 1));
+    assert!(!btf.has_member(outer, 44, 4), "wider than the member");
+    assert!(!btf.has_member(outer, 42, 2), "inside of it");
+    assert!(!btf.has_member(outer, 4, 4), "padding");
+    assert!(!btf.has_member(outer, 48, 4), "behind the end");
+}

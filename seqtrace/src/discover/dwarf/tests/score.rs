@@ -47,6 +47,7 @@ fn instance(debuginfo: &Debuginfo, one: &Inlined, half: Half) -> Instance {
         seqcount: Seqcount {
             name: Name::Global("global_lock".to_owned()),
             lockname: Some(Lockname::Seqlock),
+            lock: None,
         },
         open_coded: false,
         sites: Vec::new(),
