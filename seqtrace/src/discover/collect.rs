@@ -59,6 +59,7 @@ impl Evidence {
             locks: Vec::new(),
             pauses: Vec::new(),
             returned: Vec::new(),
+            errors: Vec::new(),
             stores: Vec::new(),
             calls: Vec::new(),
         };
@@ -78,6 +79,11 @@ impl Evidence {
             }
         }
         found.returned = values.sources(&found.returned);
+        // An error is handed on as a pointer to anything (`ERR_CAST`).
+        let errors = values.sources(&found.errors);
+        found
+            .returned
+            .retain(|id| errors.binary_search(id).is_err());
         found.blocks = graph.blocks;
         found
     }
@@ -115,6 +121,7 @@ impl Walk<'_> {
                 found.locks.push(self.lock_call(instruction, function));
             }
         }
+        found.errors.extend(self.tested_for_error(instruction));
         if returns(instruction, callees) {
             found.returned.push(self.state.register(RAX));
         }
@@ -126,6 +133,16 @@ impl Walk<'_> {
         }
         found.tests.extend(self.test(at, instruction));
         found.compares.extend(self.compare(at, instruction));
+    }
+
+    /// The value that `IS_ERR` looks at.
+    fn tested_for_error(&self, instruction: &Instruction) -> Option<ValueId> {
+        let is_compare = instruction.mnemonic() == Mnemonic::Cmp;
+        let limit = instruction::constant_operand(instruction, 1).filter(|_| is_compare)?;
+        let register = instruction::register_operand(instruction, 0)?;
+        FIRST_ERRORS
+            .contains(&limit)
+            .then(|| self.state.register(register))
     }
 
     fn call(&self, instruction: &Instruction, callee: u64) -> Call {
@@ -335,6 +352,10 @@ impl Walk<'_> {
         None
     }
 }
+
+/// What a pointer is compared with to see whether it is an error: `-MAX_ERRNO` of
+/// `include/linux/err.h`, and one below.
+const FIRST_ERRORS: [i64; 2] = [-4095, -4096];
 
 /// Whether the instruction returns to the caller, or jumps to the thunk that does.
 fn returns(instruction: &Instruction, callees: &Callees<'_>) -> bool {

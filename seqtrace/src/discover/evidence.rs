@@ -162,6 +162,8 @@ pub(super) struct Evidence {
     pub(super) compares: Vec<Compare>,
     pub(super) locks: Vec<LockCall>,
     pub(super) pauses: Vec<Pause>,
+    /// Values that may be errors in the place of pointers.
+    pub(super) errors: Vec<ValueId>,
     /// What the function may return, sorted.
     pub(super) returned: Vec<ValueId>,
     /// Pointers, and where they are stored.

@@ -189,6 +189,18 @@ struct vm_area_struct *find_area(long key)
 	return area;
 }
 
+/* proc_sys_lookup: an error is returned as a pointer of another type. */
+struct header { long pad; unsigned count; };
+struct object *grab_object(struct header *(*grab)(void))
+{
+	struct header *header = grab();
+
+	if ((unsigned long)header > -4096UL)
+		return (void *)header;
+	header->count++;
+	return find(READ_ONCE(header->count));
+}
+
 /* shstk_pop_sigframe: the same sequence compared with itself, its bit 0 never looked at. */
 long speculate(struct vm_area_struct *area)
 {

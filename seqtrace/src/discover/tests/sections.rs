@@ -221,6 +221,13 @@ fn a_pointer_is_what_the_function_returns() {
 }
 
 #[test]
+fn an_error_is_returned_as_a_pointer_to_anything() {
+    let (_, catalog) = catalog(false);
+    let mut all = catalog.instances.iter();
+    assert!(all.all(|one| one.function != "grab_object"));
+}
+
+#[test]
 fn the_load_of_an_increment_begins_no_read_section() {
     let (_, catalog) = catalog(false);
     assert!(begins(&catalog, "write_member").is_empty());
