@@ -3,13 +3,19 @@
 use std::{
     env, fs,
     io::{BufRead as _, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use clap::ValueEnum as _;
 
-use crate::{progress, static_build, tally::Tally, tool};
+use crate::{
+    progress, static_build,
+    tally::Tally,
+    tool,
+    vm::{Cache, Flavour, Kernel},
+};
 
 /// Seconds from power-on after which a guest with all cases is ended.
 const DEADLINE_S: &str = "1500";
@@ -38,7 +44,8 @@ pub(crate) fn build() -> Result<PathBuf> {
 /// # Errors
 ///
 /// When the guest cannot be started. A guest that dies or hangs is a failed test.
-pub(crate) fn run(share: &PathBuf, kernel: &str, only: &[String]) -> Result<Tally> {
+pub(crate) fn run(share: &Path, kernel: &str, only: &[String]) -> Result<Tally> {
+    share_image(share, kernel)?;
     let mut guest = Command::new(env::current_exe().context("failed to find the xtask")?)
         .args(["vm", "--kernel", kernel, "--timeout", DEADLINE_S])
         .args(["--append", "seqtrace.guest", "--load", MODULE, "--share"])
@@ -57,6 +64,16 @@ pub(crate) fn run(share: &PathBuf, kernel: &str, only: &[String]) -> Result<Tall
     }
     let status = guest.wait().context("failed to wait for the guest")?;
     Ok(report.close(status.success()))
+}
+
+/// Puts the file that the guest is booted from where it sees it.
+fn share_image(share: &Path, name: &str) -> Result<()> {
+    let flavour = Flavour::from_str(name, false)
+        .map_err(|_| anyhow!("no kernel `{name}`: `cargo xtask vm --list` has their names"))?;
+    let kernel = Kernel::named(&Cache::open()?, flavour, false)?;
+    fs::copy(&kernel.image, share.join("vmlinuz"))
+        .with_context(|| format!("failed to share `{}`", kernel.image.display()))?;
+    Ok(())
 }
 
 /// What the lines of a guest have told so far.

@@ -1,6 +1,6 @@
 //! The cases, in the order in which they run.
 
-use crate::{guest::Guest, numbers, refusal, shutdown, sites};
+use crate::{catalog, guest::Guest, numbers, refusal, shutdown, sites};
 
 /// A case: panics when it does not hold, else returns the numbers that it looked at.
 pub(crate) type Case = fn(&Guest) -> String;
@@ -14,6 +14,10 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "a_program_reads_the_same_text_as_kcore",
         sites::a_program_reads_the_same_text_as_kcore,
+    ),
+    (
+        "the_catalog_is_that_of_the_boot_image",
+        catalog::the_catalog_is_that_of_the_boot_image,
     ),
     (
         "sites_ends_quietly_when_its_reader_does",

@@ -17,6 +17,7 @@ use std::{
 };
 
 mod case;
+mod catalog;
 mod guest;
 mod numbers;
 mod refusal;

@@ -99,3 +99,15 @@ pub(crate) fn sites() -> Value {
     let run = run(&["sites", "--json"]).succeeded();
     serde_json::from_str(&run.stdout).expect("one JSON document")
 }
+
+/// The catalog of vmlinux that `seqtrace sites --catalog` writes, a document a line, without its
+/// head.
+pub(crate) fn catalog(words: &[&str]) -> Vec<Value> {
+    let words = [&["sites", "--no-cache", "--catalog", "-"], words].concat();
+    let run = run(&words).succeeded();
+    let mut lines = run.stdout.lines();
+    let document = |line| serde_json::from_str::<Value>(line).expect("a JSON document a line");
+    let head = lines.next().map(document).expect("a head");
+    assert_eq!(head["image"], "vmlinux");
+    lines.map(document).collect()
+}
