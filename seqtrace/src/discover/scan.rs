@@ -8,7 +8,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    btf::Btf,
+    btf::{Btf, SeqcountMember},
     callee::Callees,
     catalog::{ImageCatalog, Name},
     cold::Findings,
@@ -325,13 +325,17 @@ impl<'a> Scan<'a> {
             .collect()
     }
 
-    /// Whether some structure has a seqcount where a word of unknown type lies.
+    /// Whether a word of unknown type lies where a seqcount must: at a displacement that one member
+    /// alone has, or in front of or behind a node by which objects are strung together.
     fn may_be_seqcount(&self, identity: &Identity) -> bool {
         let Some(btf) = self.btf else { return false };
         match identity {
-            Identity::Displacement(displacement) => btf.seqcount_members().any(|member| {
-                member.offset != 0 && i64::try_from(member.offset) == Ok(*displacement)
-            }),
+            Identity::Displacement(displacement) => {
+                let at =
+                    |member: &&SeqcountMember| i64::try_from(member.offset) == Ok(*displacement);
+                let mut members = btf.seqcount_members().filter(at);
+                *displacement != 0 && members.next().is_some() && members.next().is_none()
+            }
             Identity::FromMember(of, distance) => !btf.seqcounts_from(*of, *distance).is_empty(),
             Identity::Seqcount(_) | Identity::Global(_) | Identity::Other => false,
         }
