@@ -31,14 +31,14 @@ pub(super) fn heads(
         from_entry,
         heads: vec![None; graph.blocks.len()],
         tails: vec![None; graph.blocks.len()],
+        stale: vec![true; graph.blocks.len()],
     };
     for _ in 0..ROUNDS {
-        let mut changed = false;
-        for &block in &order {
-            changed |= rounds.visit(block, transfer, values);
-        }
-        if !changed {
+        if !rounds.stale.contains(&true) {
             break;
+        }
+        for &block in &order {
+            rounds.visit(block, transfer, values);
         }
     }
     rounds.heads
@@ -50,29 +50,32 @@ struct Rounds<'a> {
     from_entry: Vec<bool>,
     heads: Vec<Option<State>>,
     tails: Vec<Option<State>>,
+    /// Blocks in front of which something has changed since they were walked.
+    stale: Vec<bool>,
 }
 
 impl Rounds<'_> {
-    /// Walks one block; whether the state at its end has changed.
-    fn visit(
-        &mut self,
-        block: BlockIndex,
-        transfer: &mut Transfer<'_>,
-        values: &mut Values,
-    ) -> bool {
+    /// Walks one block, unless that would find what it found before.
+    fn visit(&mut self, block: BlockIndex, transfer: &mut Transfer<'_>, values: &mut Values) {
         let index = block as usize;
+        if !std::mem::replace(&mut self.stale[index], false) {
+            return;
+        }
         let head = self.head(block, values);
         if self.heads[index].as_ref() == Some(&head) && self.tails[index].is_some() {
-            return false;
+            return;
         }
         let mut state = head.clone();
         self.heads[index] = Some(head);
         for at in self.graph.blocks[index].instructions.clone() {
             transfer.apply(&self.graph.instructions[at], &mut state, values);
         }
-        let changed = self.tails[index].as_ref() != Some(&state);
+        if self.tails[index].as_ref() != Some(&state) {
+            for edge in &self.graph.blocks[index].successors {
+                self.stale[edge.block as usize] = true;
+            }
+        }
         self.tails[index] = Some(state);
-        changed
     }
 
     fn head(&self, block: BlockIndex, values: &mut Values) -> State {
