@@ -298,13 +298,25 @@ pub enum Lockname {
     Latch,
 }
 
+/// So many candidates of an ambiguous name are printed.
+const PRINTED_CANDIDATES: usize = 3;
+
 impl Seqcount {
-    /// The name as it is printed: ambiguous ones list their candidates, an unknown one is
-    /// `unknown`.
+    /// The name as it is printed: ambiguous ones list their candidates, the first three and how
+    /// many more there are, an unknown one is `unknown`.
     pub fn label(&self) -> String {
         match &self.name {
             Name::Global(name) | Name::Member(name) => name.clone(),
-            Name::Ambiguous(candidates) => candidates.join("|"),
+            Name::Ambiguous(candidates) => {
+                let printed = candidates.len().min(PRINTED_CANDIDATES);
+                let (printed, more) = candidates.split_at(printed);
+                let more = if more.is_empty() {
+                    String::new()
+                } else {
+                    format!("|+{}", more.len())
+                };
+                printed.join("|") + &more
+            }
             Name::Unknown => "unknown".to_owned(),
         }
     }
@@ -364,5 +376,25 @@ impl Site {
     /// The site as it is printed: `d_lookup+0x4b`.
     pub fn label(&self) -> String {
         format!("{}+{:#x}", self.function, self.offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ambiguous_name_is_printed_with_few_of_its_candidates() {
+        let label = |candidates: &[&str]| {
+            let candidates = candidates.iter().map(|&name| name.to_owned()).collect();
+            let seqcount = Seqcount {
+                name: Name::Ambiguous(candidates),
+                lockname: None,
+                lock: None,
+            };
+            seqcount.label()
+        };
+        assert_eq!(label(&["a", "b", "c"]), "a|b|c");
+        assert_eq!(label(&["a", "b", "c", "d", "e"]), "a|b|c|+2");
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct Study {
     pub(super) held: Vec<Held>,
     /// Globals that the function shows to be sequences by how it writes them.
     pub(super) written: Vec<u64>,
-    /// Masked words that lie where one structure alone has a seqcount.
+    /// Masked words that lie beside a node of a list where a structure has a seqcount.
     pub(super) likely: FxHashSet<ValueId>,
     /// Words that are written as sequences are, of which callers may tell what they are.
     pub(super) passed: Vec<ValueId>,

@@ -8,7 +8,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    btf::{Btf, SeqcountMember},
+    btf::Btf,
     callee::Callees,
     catalog::{ImageCatalog, Name},
     cold::Findings,
@@ -325,19 +325,18 @@ impl<'a> Scan<'a> {
             .collect()
     }
 
-    /// Whether a word of unknown type lies where a seqcount must: at a displacement that one member
-    /// alone has, or in front of or behind a node by which objects are strung together.
+    /// Whether a word of unknown type lies where a seqcount must: in front of or behind a node by
+    /// which objects are strung together. A displacement from anything else says too little: ext4
+    /// masks bit 0 of a hash 8 bytes into its entries.
     fn may_be_seqcount(&self, identity: &Identity) -> bool {
-        let Some(btf) = self.btf else { return false };
         match identity {
-            Identity::Displacement(displacement) => {
-                let at =
-                    |member: &&SeqcountMember| i64::try_from(member.offset) == Ok(*displacement);
-                let mut members = btf.seqcount_members().filter(at);
-                *displacement != 0 && members.next().is_some() && members.next().is_none()
-            }
-            Identity::FromMember(of, distance) => !btf.seqcounts_from(*of, *distance).is_empty(),
-            Identity::Seqcount(_) | Identity::Global(_) | Identity::Other => false,
+            Identity::FromMember(of, distance) => self
+                .btf
+                .is_some_and(|btf| !btf.seqcounts_from(*of, *distance).is_empty()),
+            Identity::Displacement(_)
+            | Identity::Seqcount(_)
+            | Identity::Global(_)
+            | Identity::Other => false,
         }
     }
 }
