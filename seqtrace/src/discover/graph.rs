@@ -134,6 +134,7 @@ impl<'a> Flow<'a> {
         };
         self.connect(&mut graph, |address| Some(block_of[*index.get(&address)?]));
         graph.cut_padding();
+        graph.rejoin_patched();
         Some(graph)
     }
 

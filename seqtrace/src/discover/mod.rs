@@ -43,6 +43,7 @@ mod nameless;
 mod naming;
 pub mod note;
 mod optimize;
+mod patched;
 pub mod percpu;
 mod pointer;
 mod reads;
