@@ -253,19 +253,16 @@ impl<'a> Flow<'a> {
 
     /// Whether control may go on to the next instruction.
     fn falls_through(&self, instruction: &Instruction) -> bool {
-        // A static branch that is a jump now may be a nop at another time. So may the jump to the
-        // test of a CPU feature, which lies outside of all functions (`_static_cpu_has` in
-        // arch/x86/include/asm/cpufeature.h).
-        let is_static = self.static_branches.contains_key(&instruction.ip())
-            || instruction::branch_target(instruction)
-                .is_some_and(|target| self.image.segment_of(target).is_none());
+        // A static branch that is a jump now may be a nop at another time.
+        let is_static = self.static_branches.contains_key(&instruction.ip());
         match instruction.flow_control() {
             FlowControl::Next
             | FlowControl::IndirectCall
             | FlowControl::XbeginXabortXend
             | FlowControl::ConditionalBranch => true,
             FlowControl::Call => !self.never_returns(instruction),
-            // Without the code it goes to, a test of a CPU feature at least goes on.
+            // Without the code it goes to, a test of a CPU feature (`_static_cpu_has` in
+            // arch/x86/include/asm/cpufeature.h) at least goes on.
             FlowControl::UnconditionalBranch => is_static || self.leaves_text(instruction),
             FlowControl::Exception => self.is_warning(instruction),
             // `int3` is padding here; a probe of somebody else's would be the exception.
