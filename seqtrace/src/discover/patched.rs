@@ -6,9 +6,9 @@
 
 use iced_x86::{FlowControl, Instruction, Mnemonic};
 
-use super::graph::{Edge, EdgeKind, Graph};
+use super::graph::{Block, BlockIndex, Edge, EdgeKind, Graph};
 
-/// Bytes that a test of a feature takes, the nops that fill it up included.
+/// Bytes that a test of a feature takes, what fills it up included.
 const PATCHED_BYTES: u64 = 5;
 
 impl Graph {
@@ -19,33 +19,40 @@ impl Graph {
             if !cut_off || index == self.entry as usize {
                 continue;
             }
-            let before = self.blocks[index - 1].instructions.end - 1;
-            let behind = &self.instructions[self.blocks[index].instructions.clone()];
-            if !is_patched(&self.instructions[before], behind) {
+            let mut own = self.blocks[index].instructions.clone();
+            let first = own.find(|&at| !fills(&self.instructions[at]));
+            let Some(jump) = first.and_then(|first| self.patched_before(first)) else {
                 continue;
-            }
-            let kind = EdgeKind::Next;
-            let edge = |block: usize| Edge {
-                block: block as u32,
-                kind,
             };
-            self.blocks[index - 1].successors.push(edge(index));
-            self.blocks[index].predecessors.push(edge(index - 1));
+            let holds_jump = |block: &Block| block.instructions.contains(&jump);
+            let Some(from) = self.blocks[..index].iter().rposition(holds_jump) else {
+                continue;
+            };
+            let edge = |block: usize| Edge {
+                block: block as BlockIndex,
+                kind: EdgeKind::Next,
+            };
+            self.blocks[from].successors.push(edge(index));
+            self.blocks[index].predecessors.push(edge(from));
         }
+    }
+
+    /// The jump that alternatives wrote in front of an instruction: a short one, filled up with
+    /// `int3` (`apply_relocation` in `arch/x86/kernel/alternative.c`) or nops, or a long one where
+    /// a compiler has no need of its five bytes.
+    fn patched_before(&self, start: usize) -> Option<usize> {
+        let behind = self.instructions[..start]
+            .iter()
+            .rposition(|one| !fills(one))?;
+        let jump = &self.instructions[behind];
+        let way = jump.near_branch_target().wrapping_sub(jump.next_ip()) as i64;
+        let is_patched = jump.flow_control() == FlowControl::UnconditionalBranch
+            && self.instructions[start].ip().wrapping_sub(jump.ip()) == PATCHED_BYTES
+            && i8::try_from(way).is_ok();
+        is_patched.then_some(behind)
     }
 }
 
-/// Whether alternatives wrote the jump: a compiler has no need of five bytes for so short a way,
-/// and fills up only in front of code that is jumped to.
-fn is_patched(jump: &Instruction, behind: &[Instruction]) -> bool {
-    let [next, ..] = behind else { return false };
-    if jump.flow_control() != FlowControl::UnconditionalBranch || jump.next_ip() != next.ip() {
-        return false;
-    }
-    let way = jump.near_branch_target().wrapping_sub(jump.next_ip()) as i64;
-    let fills_up = next.mnemonic() == Mnemonic::Nop
-        && jump.len() as u64 + next.len() as u64 == PATCHED_BYTES
-        && behind.len() > 1;
-    let is_needlessly_long = jump.len() as u64 == PATCHED_BYTES && i8::try_from(way).is_ok();
-    fills_up || is_needlessly_long
+fn fills(instruction: &Instruction) -> bool {
+    matches!(instruction.mnemonic(), Mnemonic::Int3 | Mnemonic::Nop)
 }
