@@ -9,8 +9,8 @@ use std::{
 
 use seqtrace::{
     aggregate::snapshot::Snapshot,
-    discover::catalog::Role,
     export::{flamegraph, folded, folded::Weight, json, live, table},
+    plan::Kind,
 };
 
 #[path = "golden/card.rs"]
@@ -220,7 +220,7 @@ fn an_empty_flamegraph_is_refused_with_the_reason() {
         "nothing to draw: no reader waited or retried on 189 probed sites in 10.0 s"
     );
     let mut retries = snapshot("realtime");
-    retries.rows.retain(|row| row.kind == Role::Retry);
+    retries.rows.retain(|row| row.kind == Kind::Retry);
     retries.stacks.clear();
     let error = flamegraph::svg(&retries, Weight::Time).expect_err("retries have no duration");
     assert_eq!(

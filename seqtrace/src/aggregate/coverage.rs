@@ -17,12 +17,9 @@ pub fn cover(plan: &Plan, refusals: &[(u32, String)]) -> Coverage {
         .map(|(slot, reason)| (*slot as usize, reason.as_str()))
         .collect();
     let mut coverage = Coverage::default();
-    for (slot, Target { site, skip, .. }) in plan.targets.iter().enumerate() {
+    for (slot, Target { kind, skip, .. }) in plan.targets.iter().enumerate() {
         coverage.sites += 1;
-        let (all, probed) = coverage
-            .kinds
-            .entry(site.role.word().to_owned())
-            .or_default();
+        let (all, probed) = coverage.kinds.entry(kind.word().to_owned()).or_default();
         *all += 1;
         if let Some(skip) = skip {
             coverage.skipped += 1;

@@ -11,7 +11,7 @@ use crate::{
         histogram,
         snapshot::{Coverage, Row, SeqcountRow, Snapshot, TaskRow},
     },
-    discover::catalog::Role,
+    plan::Kind,
 };
 
 /// An identity that does not hold.
@@ -76,7 +76,7 @@ impl Snapshot {
         }
         let sum = |number: fn(&Row) -> u64| self.rows.iter().map(number).sum::<u64>();
         let blocks = |number: fn(&Row) -> u64| {
-            let blocks = self.rows.iter().filter(|row| row.kind == Role::Block);
+            let blocks = self.rows.iter().filter(|row| row.kind == Kind::Block);
             blocks.map(number).sum::<u64>()
         };
         let lost = |name: &str| self.losses.get(name).copied().unwrap_or(0);
@@ -172,16 +172,19 @@ fn site(check: &mut Check, row: &Row) {
     let name = &row.site;
     let histogram = histogram::count(&row.histogram);
     match row.kind {
-        Role::Block => {
+        Kind::Block => {
             check.equal("histogram = count", name, histogram, row.count);
             let seen = row.count + row.in_flight;
             check.at_most("count + in flight <= hits", name, seen, row.hits);
         }
-        Role::Spin => {
+        Kind::Spin => {
             check.equal("histogram = count", name, histogram, row.count);
             check.at_most("count <= hits", name, row.count, row.hits);
         }
-        Role::Retry | Role::Fallback => {
+        // Holds are in no row.
+        Kind::Write => {}
+        Kind::Check => check.at_most("count <= hits", name, row.count, row.hits),
+        Kind::Retry | Kind::Fallback => {
             check.equal("histogram = 0", name, histogram, 0);
             check.equal("count = hits", name, row.count, row.hits);
         }

@@ -10,8 +10,8 @@ use crate::{
         snapshot::{Row, TaskRow},
     },
     collect::batch::Batch,
-    discover::catalog::{Lockname, Role},
-    plan::Target,
+    discover::catalog::Lockname,
+    plan::{Backend, Kind, Target},
 };
 
 /// How a site is called in the output.
@@ -21,17 +21,19 @@ pub(super) struct SiteLabel {
     pub(super) lockname: Option<Lockname>,
     pub(super) image: String,
     pub(super) site: String,
-    pub(super) kind: Role,
+    pub(super) kind: Kind,
+    pub(super) backend: Backend,
 }
 
 impl SiteLabel {
     pub(super) fn new(target: &Target) -> Self {
         Self {
-            seqcount: target.site.seqcount.label(),
-            lockname: target.site.seqcount.lockname,
+            seqcount: target.place.seqcount().label(),
+            lockname: target.place.seqcount().lockname,
             image: target.image.clone(),
-            site: target.site.label(),
-            kind: target.site.role,
+            site: target.place.label(),
+            kind: target.kind,
+            backend: Backend::Probe,
         }
     }
 }
@@ -77,6 +79,7 @@ fn row(
         image,
         site,
         kind,
+        backend,
     } = label;
     let SiteCounters {
         hits,
@@ -95,6 +98,7 @@ fn row(
         image: image.clone(),
         site: site.clone(),
         kind: *kind,
+        backend: *backend,
         hits: *hits,
         count: *count,
         in_flight,

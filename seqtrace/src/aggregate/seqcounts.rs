@@ -7,7 +7,7 @@ use crate::{
         histogram,
         snapshot::{Row, SeqcountRow},
     },
-    discover::catalog::Role,
+    plan::Kind,
 };
 
 /// Adds `rows` up by seqcount, most time lost first, then most events, then by name.
@@ -49,10 +49,12 @@ pub(super) fn seqcounts(rows: &[Row]) -> Vec<SeqcountRow> {
 fn add(sum: &mut SeqcountRow, row: &Row) {
     sum.sites += 1;
     *match row.kind {
-        Role::Block => &mut sum.blocks,
-        Role::Spin => &mut sum.spins,
-        Role::Retry => &mut sum.retries,
-        Role::Fallback => &mut sum.fallbacks,
+        Kind::Block => &mut sum.blocks,
+        Kind::Spin => &mut sum.spins,
+        Kind::Retry | Kind::Check => &mut sum.retries,
+        Kind::Fallback => &mut sum.fallbacks,
+        // Holds are no events of readers.
+        Kind::Write => return,
     } += row.count;
     sum.slept += row.slept;
     sum.total_ns = sum.total_ns.saturating_add(row.total_ns);

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::discover::catalog::{Lockname, Role};
+use crate::{
+    discover::catalog::Lockname,
+    plan::{Backend, Kind},
+};
 
 /// The state of a session at one moment, as totals since its start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,8 +57,10 @@ pub struct Row {
     pub image: String,
     /// The site: `d_lookup+0x4b`.
     pub site: String,
-    /// Kind of event.
-    pub kind: Role,
+    /// Kind of event; never [`Kind::Write`].
+    pub kind: Kind,
+    /// Where the numbers come from.
+    pub backend: Backend,
     /// Executions of the site's address: lock calls, `pause`s, retries.
     pub hits: u64,
     /// Completed events; for spins also those whose end shows only in that no `pause` followed.
@@ -154,7 +159,7 @@ pub struct EventRow {
     /// The site.
     pub site: String,
     /// Kind of event.
-    pub kind: Role,
+    pub kind: Kind,
     /// CPU on which it ended.
     pub cpu: u32,
     /// Reader's thread id; 0 for the idle tasks.

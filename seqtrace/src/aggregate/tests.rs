@@ -12,14 +12,15 @@ use seqtrace_common::{
 use super::*;
 use crate::{
     discover::catalog::{Lockname, Name, Role, Seqcount, Site},
-    plan::Target,
+    plan::{Kind, Place, Target},
 };
 
 /// A site of `signal_struct.stats_lock`.
 pub(super) fn target(function: &str, role: Role) -> Target {
     Target {
         image: "vmlinux".to_owned(),
-        site: Site {
+        kind: Kind::of_role(role),
+        place: Place::Site(Site {
             function: function.to_owned(),
             offset: 0x40,
             image_offset: 0x1000,
@@ -33,11 +34,12 @@ pub(super) fn target(function: &str, role: Role) -> Target {
             lock_function: None,
             sequence_register: None,
             chain: Vec::new(),
-        },
+        }),
         address: 0,
         end_address: None,
         owner_offset: None,
         skip: None,
+        on_demand: false,
     }
 }
 
@@ -216,7 +218,7 @@ fn open_spins_are_counted_everywhere_as_one_wait() {
     let mut aggregate = aggregate(two_sites());
     aggregate.add(batch());
     let snapshot = aggregate.snapshot();
-    let spin = snapshot.rows.iter().find(|row| row.kind == Role::Spin);
+    let spin = snapshot.rows.iter().find(|row| row.kind == Kind::Spin);
     let spin = spin.expect("the spin site was hit");
     assert_eq!((spin.count, spin.total_ns, spin.max_ns), (3, 990, 900));
     assert_eq!(spin.histogram, [(32, 2), (512, 1)]);

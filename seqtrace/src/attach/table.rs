@@ -6,8 +6,8 @@ use seqtrace_common::site::SiteEntry;
 
 use super::refusal::Refusal;
 use crate::{
-    discover::catalog::{BlockEnd, Role},
-    plan::{Plan, Target},
+    discover::catalog::{BlockEnd, Site},
+    plan::{Kind, Place, Plan, Target},
 };
 
 /// The program at the ends of blocks.
@@ -51,7 +51,7 @@ impl Table {
             .find(|target| is_vmlinux(target))
             .map(base);
         for (slot, target) in (0..).zip(&plan.targets) {
-            if target.skip.is_none() {
+            if target.skip.is_none() && !target.on_demand {
                 table.push(slot, target, text, &mut taken);
             }
         }
@@ -61,12 +61,18 @@ impl Table {
     fn push(&mut self, slot: u32, target: &Target, text: Option<u64>, taken: &mut HashSet<u64>) {
         let Target {
             image: _,
-            site,
+            kind,
+            place,
             address,
             end_address,
             owner_offset,
             skip: _,
+            on_demand: _,
         } = target;
+        let site = match place {
+            Place::Site(site) => Some(site),
+            Place::Instance(_) => None,
+        };
         let addresses = [Some(*address), *end_address];
         if addresses
             .iter()
@@ -80,12 +86,13 @@ impl Table {
         let entry = SiteEntry {
             slot,
             sequence_register: site
-                .sequence_register
+                .and_then(|site| site.sequence_register)
                 .map_or(SiteEntry::NO_REGISTER, u32::from),
             owner_offset: owner_offset.unwrap_or(SiteEntry::NO_OWNER),
             reserved: 0,
         };
-        if let (Some(BlockEnd { offset, .. }), Some(address)) = (site.end, *end_address) {
+        let end = site.and_then(|site: &Site| site.end);
+        if let (Some(BlockEnd { offset, .. }), Some(address)) = (end, *end_address) {
             let names = names(target, text, offset, address);
             self.ends.push(Probe {
                 slot,
@@ -94,12 +101,14 @@ impl Table {
             });
             self.entries.push((address, entry));
         }
-        let program = match site.role {
-            Role::Block => "lock_call",
-            Role::Spin => "pause",
-            Role::Retry | Role::Fallback => "retry",
+        let program = match kind {
+            Kind::Block => "lock_call",
+            Kind::Spin => "pause",
+            Kind::Retry | Kind::Fallback => "retry",
+            Kind::Check => "check",
+            Kind::Write => "write",
         };
-        let names = names(target, text, site.offset, *address);
+        let names = names(target, text, place.offset(), *address);
         self.starts.push(Probe {
             slot,
             program,
@@ -115,7 +124,7 @@ fn is_vmlinux(target: &Target) -> bool {
 
 /// Run-time address of the target's image.
 fn base(target: &Target) -> u64 {
-    target.address.wrapping_sub(target.site.image_offset)
+    target.address.wrapping_sub(target.place.image_offset())
 }
 
 /// The names of an address. `_text` is unique where the names of functions are not: static
@@ -123,7 +132,7 @@ fn base(target: &Target) -> u64 {
 /// refuses with `EADDRNOTAVAIL`. A module goes by its function first, which tells that the module is
 /// still there; from `_text` it lies within the 32 bits of `struct kprobe.offset`.
 fn names(target: &Target, text: Option<u64>, offset: u64, address: u64) -> Vec<(String, u64)> {
-    let function = (target.site.function.clone(), offset);
+    let function = (target.place.function().to_owned(), offset);
     let from_text = text
         .map(|text| address.wrapping_sub(text))
         .filter(|distance| u32::try_from(*distance).is_ok())
@@ -139,7 +148,7 @@ fn names(target: &Target, text: Option<u64>, offset: u64, address: u64) -> Vec<(
 mod tests {
     use super::*;
     use crate::{
-        discover::catalog::{Name, Seqcount, Site},
+        discover::catalog::{Name, Role, Seqcount},
         plan::Skip,
     };
 
@@ -152,11 +161,13 @@ mod tests {
         });
         Target {
             image: image.to_owned(),
+            kind: Kind::of_role(role),
             address: base + image_offset,
             end_address: end.map(|end| base + end.image_offset),
             owner_offset: end.map(|_| 24),
             skip: None,
-            site: Site {
+            on_demand: false,
+            place: Place::Site(Site {
                 function: "reader".to_owned(),
                 offset: 0x20,
                 image_offset,
@@ -170,7 +181,7 @@ mod tests {
                 lock_function: None,
                 sequence_register: None,
                 chain: Vec::new(),
-            },
+            }),
         }
     }
 
@@ -223,7 +234,9 @@ mod tests {
     #[test]
     fn the_second_site_of_an_address_is_refused() {
         let mut second = target("vmlinux", Role::Spin, 0x1010, TEXT);
-        second.site.function = "other".to_owned();
+        if let Place::Site(site) = &mut second.place {
+            site.function = "other".to_owned();
+        }
         let plan = Plan {
             targets: vec![target("vmlinux", Role::Block, 0x1000, TEXT), second],
         };

@@ -9,12 +9,13 @@ use crate::{
         rates::per_second,
         snapshot::{EventRow, Row, SeqcountRow, Snapshot, TaskRow},
     },
-    discover::catalog::{Lockname, Role},
+    discover::catalog::Lockname,
     export::{
         account,
         columns::{self, Column, Overflow},
         quantity::{duration, duration_inline, plural, share, three_digits},
     },
+    plan::Kind,
 };
 
 /// How many of the longest events are shown.
@@ -156,18 +157,21 @@ pub(super) fn module(image: &str) -> String {
     if image == "vmlinux" { "-" } else { image }.to_owned()
 }
 
-/// A duration of a block or a spin; a retry has none.
+/// A duration of a block, a spin or a run of failed checks; a retry has none.
 pub(super) fn waited(row: &Row, duration_ns: Option<u64>) -> String {
     match (row.kind, duration_ns) {
-        (Role::Block | Role::Spin, Some(duration_ns)) => duration(duration_ns),
-        (Role::Block | Role::Spin, None) | (Role::Retry | Role::Fallback, _) => "-".to_owned(),
+        (Kind::Block | Kind::Spin | Kind::Check | Kind::Write, Some(duration_ns)) => {
+            duration(duration_ns)
+        }
+        (Kind::Block | Kind::Spin | Kind::Check | Kind::Write, None)
+        | (Kind::Retry | Kind::Fallback, _) => "-".to_owned(),
     }
 }
 
 fn slept(row: &Row) -> String {
     match row.kind {
-        Role::Block => row.slept.to_string(),
-        Role::Spin | Role::Retry | Role::Fallback => "-".to_owned(),
+        Kind::Block => row.slept.to_string(),
+        Kind::Spin | Kind::Retry | Kind::Fallback | Kind::Check | Kind::Write => "-".to_owned(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rules that leave a site out, each with its reason.
 
-use crate::{discover::catalog::Site, kernel::hazards::Hazards, plan::Skip};
+use crate::{kernel::hazards::Hazards, plan::Skip};
 
 /// Functions that run for every event inside the probe itself. A probe in one of them would fire
 /// while another is being handled, and the kernel would drop it as a recursion.
@@ -21,16 +21,16 @@ const USED_BY_TRACER: [&str; 9] = [
     "pvclock_clocksource_read_nowd",
 ];
 
-/// Why `site` must not be probed at `address`, or `None`.
-pub fn hazard(site: &Site, address: u64, hazards: &Hazards) -> Option<Skip> {
-    let stem = site.function.split('.').next().unwrap_or(&site.function);
+/// Why no probe may be at `address`, which lies in `function`, or `None`.
+pub fn hazard(function: &str, address: u64, hazards: &Hazards) -> Option<Skip> {
+    let stem = function.split('.').next().unwrap_or(function);
     if hazards.is_init(address) {
         Some(Skip::InitText)
     } else if USED_BY_TRACER.contains(&stem) {
         Some(Skip::UsedByTracer)
     } else if hazards.is_blacklisted(address) {
         Some(Skip::Blacklisted)
-    } else if hazards.is_notrace(&site.function) {
+    } else if hazards.is_notrace(function) {
         Some(Skip::Notrace)
     } else {
         None
@@ -52,7 +52,6 @@ impl Skip {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::site;
 
     #[test]
     fn each_hazard_has_its_reason() {
@@ -62,7 +61,7 @@ mod tests {
             init_text: Some(0x3000..0x4000),
             unknown: None,
         };
-        let reason = |function, address| hazard(&site(function, 0), address, &hazards);
+        let reason = |function, address| hazard(function, address, &hazards);
         assert_eq!(reason("d_lookup", 0x1000), None);
         assert_eq!(reason("d_lookup", 0x2008), Some(Skip::Blacklisted));
         assert_eq!(reason("d_lookup", 0x3000), Some(Skip::InitText));

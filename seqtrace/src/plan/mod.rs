@@ -5,35 +5,19 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    discover::catalog::{Catalog, Site},
-    kernel::hazards::Hazards,
-};
+use crate::{discover::catalog::Catalog, kernel::hazards::Hazards};
 
 pub mod hazard;
+pub mod target;
 
-/// What to attach and what not. `targets` has every site of the catalog exactly once.
+pub use target::{Backend, Kind, Place, Target};
+
+/// What to attach and what not. `targets` has every site of the catalog exactly once, in the order
+/// of the catalog, and behind them all the instances that were asked for.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Sites in catalog order; the index is the site's slot in the counting maps.
+    /// The index of a target is its slot in the counting maps.
     pub targets: Vec<Target>,
-}
-
-/// One site and what is to become of it.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// `vmlinux`, or the module's name.
-    pub image: String,
-    /// The site.
-    pub site: Site,
-    /// Run-time address of the site in the running kernel.
-    pub address: u64,
-    /// Run-time address of the end of the block, for blocks.
-    pub end_address: Option<u64>,
-    /// Byte offset of the rt_mutex owner from the lock's address, for blocks.
-    pub owner_offset: Option<i32>,
-    /// Why it is left out; `None`: it is to be probed.
-    pub skip: Option<Skip>,
 }
 
 /// Why a site is left out by us.
@@ -97,11 +81,13 @@ pub fn plan(
             let end_address = site.end.map(|end| base.wrapping_add(end.image_offset));
             targets.push(Target {
                 image: image.image.clone(),
+                kind: Kind::of_role(site.role),
                 address,
                 end_address,
                 owner_offset: site.lock_function.as_deref().and_then(|f| owners.of(f)),
-                skip: hazard::hazard(site, address, hazards),
-                site: site.clone(),
+                skip: hazard::hazard(&site.function, address, hazards),
+                on_demand: false,
+                place: Place::Site(site.clone()),
             });
         }
     }
@@ -111,10 +97,10 @@ pub fn plan(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::discover::catalog::{ImageCatalog, Name, Role, Seqcount};
+    use crate::discover::catalog::{ImageCatalog, Name, Role, Seqcount, Site};
 
     /// A spin site of `rename_lock` at `image_offset`.
-    pub(super) fn site(function: &str, image_offset: u64) -> Site {
+    fn site(function: &str, image_offset: u64) -> Site {
         Site {
             function: function.to_owned(),
             offset: 0x10,

@@ -11,7 +11,7 @@ use seqtrace::{
         selection::{Kind, Selection},
         sites::Sites,
     },
-    plan::{Plan, Skip, Target},
+    plan::{self, Place, Plan, Skip, Target},
 };
 
 use crate::{golden, schema};
@@ -213,11 +213,13 @@ fn plan(catalog: &Catalog) -> Plan {
         .flat_map(|image| image.sites.iter().map(move |site| (image, site)));
     let targets = sites.map(|(image, site)| Target {
         image: image.image.clone(),
-        site: site.clone(),
+        kind: plan::Kind::of_role(site.role),
+        place: Place::Site(site.clone()),
         address: 0xffff_ffff_8100_0000 + site.image_offset,
         end_address: None,
         owner_offset: None,
         skip: (site.function == "ktime_get").then_some(Skip::UsedByTracer),
+        on_demand: false,
     });
     Plan {
         targets: targets.collect(),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ::seqtrace::{aggregate::snapshot::Snapshot, discover::catalog::Role};
+use ::seqtrace::{aggregate::snapshot::Snapshot, plan::Kind};
 
 use crate::{
     guest::{Guest, Workload},
@@ -34,7 +34,7 @@ pub(crate) fn process_times_make_readers_wait(guest: &Guest) -> String {
     let owners = snapshot
         .rows
         .iter()
-        .filter(|row| row.seqcount == stats_lock.seqcount && row.kind == Role::Block)
+        .filter(|row| row.seqcount == stats_lock.seqcount && row.kind == Kind::Block)
         .flat_map(|row| &row.owners)
         .filter(|owner| !owner.comm.is_empty() && owner.tgid > 0)
         .count();
