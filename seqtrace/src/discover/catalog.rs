@@ -1,5 +1,4 @@
-//! The catalog: every site of one kernel, with addresses that do not depend on where it was
-//! loaded.
+//! The catalog: every site of one kernel, with addresses that do not depend on its load address.
 
 use serde::{Deserialize, Serialize};
 
@@ -169,6 +168,9 @@ pub struct Check {
     pub optimizable: bool,
     /// Image offsets of the begins the start value may come from; empty: another function's.
     pub begins: Vec<u64>,
+    /// Whether each failed check leads back to one of these, and each of them to this check: checks
+    /// that fail in a row are then tries at one section.
+    pub loops: bool,
 }
 
 /// Where a failed check goes.
@@ -343,9 +345,7 @@ impl Half {
             Self::Write(_) => "write",
         }
     }
-}
 
-impl Half {
     /// The same with every address that it holds changed, run-time addresses to image offsets.
     pub(super) fn map_addresses(self, offset_of: impl Fn(u64) -> u64) -> Self {
         let all = |addresses: Vec<u64>| addresses.into_iter().map(&offset_of).collect();

@@ -57,6 +57,8 @@ pub(super) struct Edge {
 pub(super) struct Block {
     /// Address of the first instruction.
     pub(super) start: u64,
+    /// Address behind the last one.
+    pub(super) end: u64,
     /// Instructions, as indices into the graph's.
     pub(super) instructions: Range<usize>,
     pub(super) successors: Vec<Edge>,
@@ -90,11 +92,16 @@ impl<'a> Flow<'a> {
 
     /// Whether the exception table has an instruction of the function.
     pub(super) fn has_exceptions(&self, function: Function<'_>) -> bool {
+        self.has_exceptions_in(function.start..function.end)
+    }
+
+    /// Whether the exception table has an instruction in the range.
+    pub(super) fn has_exceptions_in(&self, range: Range<u64>) -> bool {
         let first = self
             .exceptions
-            .partition_point(|&address| address < function.start);
+            .partition_point(|&address| address < range.start);
         let next = self.exceptions.get(first);
-        next.is_some_and(|&address| address < function.end)
+        next.is_some_and(|&address| address < range.end)
     }
 
     /// Whether the instruction at the address is patched when a static branch is switched.
@@ -124,6 +131,7 @@ impl<'a> Flow<'a> {
             }
             let last: &mut Block = blocks.last_mut()?;
             last.instructions.end = at + 1;
+            last.end = instruction.next_ip();
             block_of[at] = (blocks.len() - 1) as BlockIndex;
         }
         let entry = block_of[*index.get(&function.start)?];

@@ -38,6 +38,7 @@ mod increment;
 mod instruction;
 mod label;
 pub mod locate;
+mod looping;
 mod meter;
 mod nameless;
 mod naming;

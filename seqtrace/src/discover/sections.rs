@@ -14,7 +14,7 @@ use super::{
     identify::Identity,
     instruction::ParityMask,
     label::Reader,
-    optimize,
+    looping, optimize,
     reads::{Read, Reads},
     value::ValueId,
 };
@@ -177,6 +177,8 @@ impl<'a> Ended<'a> {
             .collect();
         from.sort_unstable();
         from.dedup();
+        let loads = begins.loads(&from);
+        let loops = looping::is_loop(flow, &reads.evidence, self.compare, &loads);
         Check {
             compare: self.compare.at,
             decides: flags.at,
@@ -185,6 +187,7 @@ impl<'a> Ended<'a> {
             start: self.start.place,
             optimizable: optimize::may_become_jump(flow, self.reload.at),
             begins: from,
+            loops,
         }
     }
 
@@ -245,6 +248,13 @@ impl Begins {
     /// The first load of the begin that a load belongs to.
     fn of(&self, at: u64) -> Option<u64> {
         self.first.get(&at).copied()
+    }
+
+    /// All loads of these begins.
+    fn loads(&self, begins: &[u64]) -> Vec<Read> {
+        let groups = self.groups.iter();
+        let groups = groups.filter(|group| begins.contains(&group[0].at));
+        groups.flatten().copied().collect()
     }
 
     fn sections(&self, findings: &Findings<'_>, reads: &Reads) -> Vec<Section> {

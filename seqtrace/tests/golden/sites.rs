@@ -76,6 +76,7 @@ fn check(compare: u64, class: CheckClass, start: StartValue) -> Half {
         class,
         start,
         optimizable: class != CheckClass::Value,
+        loops: class == CheckClass::BeginHead,
         begins: Vec::new(),
     })
 }

@@ -4,6 +4,7 @@
 mod card;
 mod calls;
 mod fixture;
+mod looping;
 mod names;
 mod open_coded;
 mod sections;
