@@ -33,6 +33,7 @@ pub(super) fn target(function: &str, role: Role) -> Target {
             end: None,
             lock_function: None,
             sequence_register: None,
+            location: None,
             chain: Vec::new(),
         }),
         address: 0,

@@ -180,6 +180,7 @@ mod tests {
                 end,
                 lock_function: None,
                 sequence_register: None,
+                location: None,
                 chain: Vec::new(),
             }),
         }

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::{
+    location::{Location, Operand},
+    seqcount::{Lockname, Name, Seqcount},
+};
+
 /// Every site of the images that were scanned: vmlinux first, then modules by name.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Catalog {
@@ -81,6 +86,10 @@ pub struct Site {
     /// For [`Role::Spin`]: register that holds the odd value at the `pause`, numbered as in the
     /// instruction encoding (0 rax … 15 r15), where one does.
     pub sequence_register: Option<u8>,
+    /// For [`Role::Spin`] and [`Role::Block`]: where the sequence word is while this address is about
+    /// to execute; `None` where the code does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
     /// The calls that were inlined here, outermost first, with the function itself at the head;
     /// empty unless debuginfo was found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -114,6 +123,10 @@ pub struct Instance {
     pub open_coded: bool,
     /// Image offsets of the sites that belong to it, ascending.
     pub sites: Vec<u64>,
+    /// Where the sequence word is while the instruction is about to execute; `None` where the
+    /// instruction does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
     /// As [`Site::chain`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chain: Vec<Frame>,
@@ -252,78 +265,6 @@ pub enum Role {
     Fallback,
 }
 
-/// A seqcount as far as the code tells.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-pub struct Seqcount {
-    /// How it is called.
-    pub name: Name,
-    /// What serialises its writers, where the type or the code tells.
-    pub lockname: Option<Lockname>,
-    /// The lock that its writers hold: `rename_lock.lock`, `fs_struct.lock`; `None` where the code
-    /// does not tell, and for seqcounts that have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lock: Option<String>,
-}
-
-/// The name of a seqcount, with how sure it is.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Name {
-    /// A global variable: `rename_lock`.
-    Global(String),
-    /// A member of a structure: `dentry.d_seq`; by the types of the pointers that lead to it, or
-    /// because no other structure has a seqcount at the place that is read.
-    Member(String),
-    /// Members of several structures lie at the displacement that the code uses; sorted.
-    Ambiguous(Vec<String>),
-    /// Nothing names it.
-    Unknown,
-}
-
-/// What serialises the writers of a seqcount; the kernel's LOCKNAME.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Lockname {
-    /// `seqcount_t`: the caller.
-    Plain,
-    /// `seqcount_raw_spinlock_t`.
-    RawSpinlock,
-    /// `seqcount_spinlock_t`.
-    Spinlock,
-    /// `seqcount_rwlock_t`.
-    Rwlock,
-    /// `seqcount_mutex_t`.
-    Mutex,
-    /// `seqlock_t`: its own spinlock.
-    Seqlock,
-    /// `seqcount_latch_t`: readers never wait.
-    Latch,
-}
-
-/// So many candidates of an ambiguous name are printed.
-const PRINTED_CANDIDATES: usize = 3;
-
-impl Seqcount {
-    /// The name as it is printed: ambiguous ones list their candidates, the first three and how
-    /// many more there are, an unknown one is `unknown`.
-    pub fn label(&self) -> String {
-        match &self.name {
-            Name::Global(name) | Name::Member(name) => name.clone(),
-            Name::Ambiguous(candidates) => {
-                let printed = candidates.len().min(PRINTED_CANDIDATES);
-                let (printed, more) = candidates.split_at(printed);
-                let more = if more.is_empty() {
-                    String::new()
-                } else {
-                    format!("|+{}", more.len())
-                };
-                printed.join("|") + &more
-            }
-            Name::Unknown => "unknown".to_owned(),
-        }
-    }
-}
-
 impl Role {
     /// The word for the kind of event, as in the output: `block`, `spin`, `retry`, `fallback`.
     pub fn word(self) -> &'static str {
@@ -376,25 +317,5 @@ impl Site {
     /// The site as it is printed: `d_lookup+0x4b`.
     pub fn label(&self) -> String {
         format!("{}+{:#x}", self.function, self.offset)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ambiguous_name_is_printed_with_few_of_its_candidates() {
-        let label = |candidates: &[&str]| {
-            let candidates = candidates.iter().map(|&name| name.to_owned()).collect();
-            let seqcount = Seqcount {
-                name: Name::Ambiguous(candidates),
-                lockname: None,
-                lock: None,
-            };
-            seqcount.label()
-        };
-        assert_eq!(label(&["a", "b", "c"]), "a|b|c");
-        assert_eq!(label(&["a", "b", "c", "d", "e"]), "a|b|c|+2");
     }
 }

@@ -13,6 +13,7 @@ use super::{
     graph::Flow,
     image::Image,
     label::Labels,
+    location,
     reads::Reads,
     rules::{Confirmed, Study},
     sections::{self, Section},
@@ -83,6 +84,7 @@ impl Entries<'_> {
             end,
             lock_function: cold.block.map(|(_, name)| name.to_owned()),
             sequence_register: cold.sequence_register,
+            location: None,
             chain: Vec::new(),
         })
     }
@@ -144,6 +146,7 @@ impl Entries<'_> {
                 .map_addresses(|address| self.image_offset(address)),
             open_coded: has_no_pointer,
             sites,
+            location: location::of(self.image, section.at),
             chain: Vec::new(),
         })
     }
@@ -190,6 +193,7 @@ impl Entries<'_> {
             seqcount: self.labels.written(study, written.word),
             open_coded: false,
             sites: Vec::new(),
+            location: location::of(self.image, written.at),
             chain: Vec::new(),
         })
     }

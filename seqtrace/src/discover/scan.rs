@@ -20,6 +20,7 @@ use super::{
     image::Image,
     instruction::ParityMask,
     label::Labels,
+    location,
     meter::Meter,
     naming::{Nameless, Naming},
     rules::{Confirmed, Study},
@@ -88,8 +89,9 @@ fn run(
         image,
         labels: &labels,
     };
-    let sites = entries.sites(&found);
+    let mut sites = entries.sites(&found);
     let instances = entries.instances(&scan.flow, &found, &confirmed);
+    location::of_sites(image, &mut sites, &instances);
     meter.finish();
     ImageCatalog {
         image: image.name.clone(),

@@ -201,6 +201,7 @@ mod tests {
             seqcount: seqcount(),
             open_coded: false,
             sites: vec![0x1020],
+            location: None,
             chain: vec![Frame {
                 function: "d_lookup".to_owned(),
                 source: Some(source),
@@ -228,6 +229,7 @@ mod tests {
                 end: None,
                 lock_function: None,
                 sequence_register: Some(3),
+                location: None,
                 chain: Vec::new(),
             }],
             instances: vec![

@@ -239,6 +239,7 @@ mod tests {
             end: None,
             lock_function: None,
             sequence_register: None,
+            location: None,
             chain: chain.clone(),
         };
         let candidates = ["dentry.d_seq", "inode.i_seq"].map(str::to_owned);
@@ -253,6 +254,7 @@ mod tests {
             seqcount: seqcount(Name::Ambiguous(candidates.into())),
             open_coded: false,
             sites: Vec::new(),
+            location: None,
             chain,
         };
         let image = ImageCatalog {

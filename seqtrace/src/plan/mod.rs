@@ -114,6 +114,7 @@ mod tests {
             end: None,
             lock_function: None,
             sequence_register: None,
+            location: None,
             chain: Vec::new(),
         }
     }

@@ -51,6 +51,7 @@ fn site(function: &str, image_offset: u64, role: Role, name: Name) -> Site {
         }),
         lock_function: is_block.then(|| "rt_spin_lock".to_owned()),
         sequence_register: None,
+        location: None,
         chain: Vec::new(),
     }
 }
@@ -64,6 +65,7 @@ fn instance(function: &str, image_offset: u64, half: Half, name: Name) -> Instan
         seqcount: seqcount(name),
         open_coded: false,
         sites: Vec::new(),
+        location: None,
         chain: Vec::new(),
     }
 }

@@ -172,6 +172,7 @@ impl PlannedSite {
             end,
             lock_function,
             sequence_register: _,
+            location: _,
             chain,
         } = site;
         Self {
@@ -202,6 +203,7 @@ impl PlacedInstance {
             seqcount,
             open_coded,
             sites,
+            location: _,
             chain,
         } = instance;
         Self {

@@ -51,6 +51,7 @@ fn instance(debuginfo: &Debuginfo, one: &Inlined, half: Half) -> Instance {
         },
         open_coded: false,
         sites: Vec::new(),
+        location: None,
         chain: Vec::new(),
     }
 }
@@ -65,6 +66,7 @@ fn site(instance: &Instance, role: Role, image_offset: u64) -> Site {
         end: None,
         lock_function: None,
         sequence_register: None,
+        location: None,
         chain: Vec::new(),
     }
 }
