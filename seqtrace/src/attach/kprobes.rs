@@ -11,6 +11,7 @@
 //! guard was killed as well is removed by the next one. Without us they are disabled and cost nothing.
 
 use std::{
+    collections::BTreeMap,
     ffi::CString,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
@@ -30,7 +31,7 @@ use super::{
     guard::Guard,
     perf::PerfEvent,
     refusal::Refusal,
-    table::{LOCK_END, PROGRAMS, Probe},
+    table::{PROGRAMS, Probe},
 };
 use crate::kernel::hazards::tracefs;
 
@@ -43,7 +44,8 @@ pub(super) type Placed = std::result::Result<(), Refusal>;
 /// The kprobe events of one session. Dropping it takes all probes off.
 #[derive(Debug)]
 pub(super) struct Kprobes {
-    running: Vec<PerfEvent>,
+    /// By the program's place in [`PROGRAMS`].
+    running: BTreeMap<usize, PerfEvent>,
     events: Events,
     // Dropped last: it acts on what is left.
     _guard: Guard,
@@ -87,7 +89,7 @@ impl Kprobes {
             placed: Vec::new(),
         };
         Ok(Self {
-            running: Vec::new(),
+            running: BTreeMap::new(),
             events,
             _guard: guard,
         })
@@ -130,29 +132,39 @@ impl Kprobes {
         Ok(Err(refusal))
     }
 
-    /// Takes the probe at the end of a block off again, if there is one.
-    pub(super) fn withdraw(&mut self, slot: u32) -> Result<()> {
-        let end =
-            |(program, other, _): &(&str, u32, String)| *program == LOCK_END && *other == slot;
-        let Some(index) = self.events.placed.iter().position(end) else {
+    /// Takes the probe of one program at a slot off, if there is one.
+    ///
+    /// One of several probes goes while the others fire. The kernel keeps the last one of an event
+    /// that is in use (`unregister_trace_kprobe`, `kernel/trace/trace_kprobe.c`: EBUSY), so the event
+    /// is stopped first, which takes a grace period longer.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel keeps it.
+    pub(super) fn withdraw(&mut self, program: &str, slot: u32) -> Result<()> {
+        let Some(index) = self.events.find(program, slot) else {
             return Ok(());
         };
-        let (program, _, place) = self.events.placed.swap_remove(index);
+        if self.events.is_last(index) {
+            self.running.remove(&rank(program)?);
+        }
+        let place = self.events.placed[index].2.clone();
         self.events
             .remove(program, &place)
-            .context("failed to take a probe off again")
+            .with_context(|| format!("failed to take the probe at `{place}` off"))?;
+        self.events.placed.swap_remove(index);
+        Ok(())
     }
 
-    /// Lets all probes fire, those at the ends of blocks first.
+    /// Lets all probes in place fire, those at the ends of blocks first. A probe that is put in place
+    /// later fires at once, unless it is the first of its program: then this is to be called again.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not start an event.
     pub(super) fn start(&mut self, ebpf: &mut Ebpf) -> Result<()> {
-        // The ends of blocks come first in the list.
-        for program in PROGRAMS {
-            if !self
-                .events
-                .placed
-                .iter()
-                .any(|(placed, ..)| *placed == program)
-            {
+        for (rank, program) in PROGRAMS.into_iter().enumerate() {
+            if self.running.contains_key(&rank) || !self.events.has(program) {
                 continue;
             }
             let id = self.events.id(program)?;
@@ -162,7 +174,7 @@ impl Kprobes {
             let kprobe: &mut KProbe = kprobe.try_into()?;
             let event = PerfEvent::start(id, kprobe.fd()?.as_fd())
                 .with_context(|| format!("failed to start the probes of `{program}`"))?;
-            self.running.push(event);
+            self.running.insert(rank, event);
         }
         Ok(())
     }
@@ -174,7 +186,7 @@ impl Kprobes {
 
     /// Takes all probes off, those at the ends of blocks last, and calls `done` after each.
     pub(super) fn stop(&mut self, mut done: impl FnMut()) {
-        while let Some(event) = self.running.pop() {
+        while let Some((_, event)) = self.running.pop_last() {
             drop(event);
         }
         self.events.clear(&mut done);
@@ -194,6 +206,24 @@ impl Events {
 
     fn remove(&mut self, program: &str, place: &str) -> io::Result<()> {
         self.write(&format!("-:{}/{program} {place}", self.group))
+    }
+
+    /// Index of the probe of one program at a slot.
+    fn find(&self, program: &str, slot: u32) -> Option<usize> {
+        self.placed
+            .iter()
+            .position(|(placed, other, _)| *placed == program && *other == slot)
+    }
+
+    /// Whether no other probe has the program of this one.
+    fn is_last(&self, index: usize) -> bool {
+        let (program, ..) = self.placed[index];
+        let same = |(other, ..): &&(&str, u32, String)| *other == program;
+        self.placed.iter().filter(same).count() == 1
+    }
+
+    fn has(&self, program: &str) -> bool {
+        self.placed.iter().any(|(placed, ..)| *placed == program)
     }
 
     /// The number under which perf knows an event.
@@ -220,6 +250,14 @@ impl Events {
             done();
         }
     }
+}
+
+/// The place of a program in the order in which programs are started.
+fn rank(program: &str) -> Result<usize> {
+    PROGRAMS
+        .iter()
+        .position(|other| *other == program)
+        .with_context(|| format!("`{program}` is no program with probes"))
 }
 
 /// Removes the events of sessions whose process is gone.

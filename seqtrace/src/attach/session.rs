@@ -2,6 +2,7 @@
 //! a block whose start was seen is followed to its end.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -18,7 +19,7 @@ use super::{
     missed::Missed,
     object::{self, AttachOptions, MapSizes, TaskLayout},
     refusal::Refusal,
-    table::{Probe, Table},
+    table::{LOCK_END, Probe, SlotProbes, Table},
 };
 use crate::plan::Plan;
 
@@ -52,7 +53,8 @@ pub struct Session {
     kprobes: Kprobes,
     ebpf: Ebpf,
     slots: u32,
-    probed: Vec<u32>,
+    probes: BTreeMap<u32, SlotProbes>,
+    probed: BTreeSet<u32>,
     refusals: Vec<(u32, Refusal)>,
     options: AttachOptions,
     attach_time: Duration,
@@ -60,7 +62,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Loads the object and attaches every target that the plan does not skip.
+    /// Loads the object and attaches every target that the plan does not skip, those that wait for
+    /// [`Session::add`] left out.
     ///
     /// # Errors
     ///
@@ -86,7 +89,8 @@ impl Session {
                 .len()
                 .try_into()
                 .context("failed to number the sites")?,
-            probed: Vec::new(),
+            probes: table.probes.clone(),
+            probed: BTreeSet::new(),
             refusals: table.refusals.clone(),
             options: *options,
             attach_time: Duration::ZERO,
@@ -108,8 +112,8 @@ impl Session {
         stop: &AtomicBool,
         progress: &mut impl FnMut(Progress),
     ) -> Result<()> {
-        let total = table.ends.len() + table.starts.len();
-        for (done, probe) in (1..).zip(table.ends.iter().chain(&table.starts)) {
+        let total = table.initial().count();
+        for (done, probe) in (1..).zip(table.initial()) {
             if stop.load(Ordering::Relaxed) {
                 bail!(Interrupted);
             }
@@ -120,25 +124,74 @@ impl Session {
                 total,
             });
         }
-        self.refusals.sort_unstable();
-        let refused = |probe: &&Probe| self.refusals.iter().any(|(slot, _)| *slot == probe.slot);
-        let probed = table.starts.iter().filter(|probe| !refused(probe));
-        self.probed = probed.map(|probe| probe.slot).collect();
+        let slots = table.initial().map(|probe| probe.slot);
+        self.probed = slots.filter(|slot| !self.is_refused(*slot)).collect();
         if self.probed.is_empty() {
             bail!(nothing_attached(&self.refusals));
         }
         self.kprobes.start(&mut self.ebpf)
     }
 
+    fn is_refused(&self, slot: u32) -> bool {
+        self.refusals.iter().any(|(other, _)| *other == slot)
+    }
+
     /// A block one of whose ends is refused is refused as a whole.
     fn place(&mut self, probe: &Probe) -> Result<()> {
-        if self.refusals.iter().any(|(slot, _)| *slot == probe.slot) {
+        if self.is_refused(probe.slot) {
             return Ok(());
         }
         if let Err(refusal) = self.kprobes.place(probe)? {
-            self.kprobes.withdraw(probe.slot)?;
+            self.kprobes.withdraw(LOCK_END, probe.slot)?;
             self.refusals.push((probe.slot, refusal));
+            self.refusals.sort_unstable();
         }
+        Ok(())
+    }
+
+    /// Attaches the target at `slot`, which was taken off or waits for this; the others go on.
+    /// Whether it has its probe: if not, it is among the [`Session::refusals`].
+    ///
+    /// It fires when this returns. Nothing happens when it has its probe already.
+    ///
+    /// # Errors
+    ///
+    /// When the plan wants no probe there, or for a reason that is not the site's.
+    pub fn add(&mut self, slot: u32) -> Result<bool> {
+        if self.probed.contains(&slot) {
+            return Ok(true);
+        }
+        let probes = self
+            .probes
+            .get(&slot)
+            .with_context(|| format!("no probe is planned for slot {slot}"))?;
+        let SlotProbes { start, end, .. } = probes.clone();
+        for probe in end.iter().chain([&start]) {
+            self.place(probe)?;
+        }
+        let attached = !self.is_refused(slot);
+        if attached {
+            self.kprobes.start(&mut self.ebpf)?;
+            self.probed.insert(slot);
+        }
+        Ok(attached)
+    }
+
+    /// Takes the probes at `slot` off; the others go on. What they counted stays. A block that is under
+    /// way stays in flight in the numbers. Nothing happens when there is no probe.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel keeps a probe; it counts as attached still.
+    pub fn remove(&mut self, slot: u32) -> Result<()> {
+        if !self.probed.contains(&slot) {
+            return Ok(());
+        }
+        let SlotProbes { start, end, .. } = self.probes[&slot].clone();
+        for probe in [&start].into_iter().chain(&end) {
+            self.kprobes.withdraw(probe.program, slot)?;
+        }
+        self.probed.remove(&slot);
         Ok(())
     }
 
@@ -178,8 +231,8 @@ impl Session {
         });
     }
 
-    /// The slots with a live probe, ascending.
-    pub fn probed(&self) -> &[u32] {
+    /// The slots with a live probe.
+    pub fn probed(&self) -> &BTreeSet<u32> {
         &self.probed
     }
 

@@ -1,6 +1,6 @@
 //! Plan → the probes to attach and the site table of the kernel side. Pure.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use seqtrace_common::site::SiteEntry;
 
@@ -27,13 +27,22 @@ pub(super) struct Probe {
     pub(super) names: Vec<(String, u64)>,
 }
 
+/// The probes of one target.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct SlotProbes {
+    /// At the site.
+    pub(super) start: Probe,
+    /// At the end of a block; to be attached before the start and detached after it.
+    pub(super) end: Option<Probe>,
+    /// Not attached before somebody asks for it.
+    pub(super) on_demand: bool,
+}
+
 /// The probes of one plan.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    /// Probes at the ends of blocks; to be attached first and detached last.
-    pub(super) ends: Vec<Probe>,
-    /// Probes at the sites.
-    pub(super) starts: Vec<Probe>,
+    /// By slot; those that wait for somebody to ask for them are included.
+    pub(super) probes: BTreeMap<u32, SlotProbes>,
     /// The site table by run-time address.
     pub(super) entries: Vec<(u64, SiteEntry)>,
     /// Sites refused here already.
@@ -41,7 +50,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Lists the probes of all targets that are not skipped.
+    /// Lists the probes of all targets that are not skipped. Targets that are probed on demand have
+    /// their entry in the site table from the start.
     pub(super) fn new(plan: &Plan) -> Self {
         let mut table = Self::default();
         let mut taken = HashSet::new();
@@ -51,7 +61,7 @@ impl Table {
             .find(|target| is_vmlinux(target))
             .map(base);
         for (slot, target) in (0..).zip(&plan.targets) {
-            if target.skip.is_none() && !target.on_demand {
+            if target.skip.is_none() {
                 table.push(slot, target, text, &mut taken);
             }
         }
@@ -67,7 +77,7 @@ impl Table {
             end_address,
             owner_offset,
             skip: _,
-            on_demand: _,
+            on_demand,
         } = target;
         let site = match place {
             Place::Site(site) => Some(site),
@@ -91,12 +101,13 @@ impl Table {
             owner_offset: owner_offset.unwrap_or(SiteEntry::NO_OWNER),
             reserved: 0,
         };
-        let end = site.and_then(|site: &Site| site.end);
-        if let (Some(BlockEnd { offset, .. }), Some(address)) = (end, *end_address) {
+        let block_end = site.and_then(|site: &Site| site.end);
+        let mut end = None;
+        if let (Some(BlockEnd { offset, .. }), Some(address)) = (block_end, *end_address) {
             let names = names(target, text, offset, address);
-            self.ends.push(Probe {
+            end = Some(Probe {
                 slot,
-                program: "lock_end",
+                program: LOCK_END,
                 names,
             });
             self.entries.push((address, entry));
@@ -108,13 +119,25 @@ impl Table {
             Kind::Check => "check",
             Kind::Write => "write",
         };
-        let names = names(target, text, place.offset(), *address);
-        self.starts.push(Probe {
+        let start = Probe {
             slot,
             program,
-            names,
-        });
+            names: names(target, text, place.offset(), *address),
+        };
+        let probes = SlotProbes {
+            start,
+            end,
+            on_demand: *on_demand,
+        };
+        self.probes.insert(slot, probes);
         self.entries.push((*address, entry));
+    }
+
+    /// The probes to be attached from the start, in their order: ends of blocks first.
+    pub(super) fn initial(&self) -> impl Iterator<Item = &Probe> {
+        let probes = || self.probes.values().filter(|probes| !probes.on_demand);
+        let ends = probes().filter_map(|probes| probes.end.as_ref());
+        ends.chain(probes().map(|probes| &probes.start))
     }
 }
 
@@ -192,12 +215,15 @@ mod tests {
             targets: vec![target("vmlinux", Role::Block, 0x1000, TEXT)],
         };
         let table = Table::new(&plan);
-        assert_eq!(table.starts[0].program, "lock_call");
-        assert_eq!(table.starts[0].names[0], ("_text".to_owned(), 0x1000));
-        assert_eq!(table.starts[0].names[1], ("reader".to_owned(), 0x20));
-        assert_eq!(table.ends[0].program, "lock_end");
-        assert_eq!(table.ends[0].names[0], ("_text".to_owned(), 0x1010));
-        assert_eq!(table.ends[0].names[1], ("reader".to_owned(), 0x30));
+        let [end, start] = &table.initial().collect::<Vec<_>>()[..] else {
+            panic!("not two probes: {table:?}");
+        };
+        assert_eq!(start.program, "lock_call");
+        assert_eq!(start.names[0], ("_text".to_owned(), 0x1000));
+        assert_eq!(start.names[1], ("reader".to_owned(), 0x20));
+        assert_eq!(end.program, "lock_end");
+        assert_eq!(end.names[0], ("_text".to_owned(), 0x1010));
+        assert_eq!(end.names[1], ("reader".to_owned(), 0x30));
         let slots: Vec<_> = table
             .entries
             .iter()
@@ -215,7 +241,7 @@ mod tests {
                 target("nf_conntrack", Role::Spin, 0x40, module),
             ],
         };
-        let names = &Table::new(&plan).starts[1].names;
+        let names = &Table::new(&plan).probes[&1].start.names;
         assert_eq!(names[0], ("reader".to_owned(), 0x20));
         assert_eq!(names[1], ("_text".to_owned(), module + 0x40 - TEXT));
     }
@@ -228,8 +254,21 @@ mod tests {
             targets: vec![skipped, target("vmlinux", Role::Spin, 0x2000, TEXT)],
         };
         let table = Table::new(&plan);
-        assert_eq!(table.starts.len(), 1);
-        assert_eq!(table.starts[0].slot, 1);
+        let slots: Vec<_> = table.initial().map(|probe| probe.slot).collect();
+        assert_eq!(slots, [1]);
+    }
+
+    #[test]
+    fn what_is_probed_on_demand_is_in_the_site_table_but_not_attached() {
+        let mut waiting = target("vmlinux", Role::Retry, 0x1000, TEXT);
+        waiting.on_demand = true;
+        let plan = Plan {
+            targets: vec![waiting],
+        };
+        let table = Table::new(&plan);
+        assert_eq!(table.initial().count(), 0);
+        assert_eq!(table.entries[0].0, TEXT + 0x1000);
+        assert_eq!(table.probes[&0].start.program, "retry");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Reads the maps on a tick and drains the ring whenever it has something.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, RingBuf};
@@ -33,7 +36,7 @@ pub struct Collector {
     longest: Longest,
     reaped: Reaped,
     slots: u32,
-    probed: Vec<u32>,
+    counted: BTreeSet<u32>,
     sizes: MapSizes,
     stacks_on: bool,
     threshold_ns: Option<u64>,
@@ -63,12 +66,18 @@ impl Collector {
             longest: Longest::default(),
             reaped: Reaped::default(),
             slots: session.slots(),
-            probed: session.probed().to_vec(),
+            counted: session.probed().clone(),
             sizes: session.sizes(),
             stacks_on: session.stacks(),
             threshold_ns: session.threshold_ns(),
             began: session.began(),
         })
+    }
+
+    /// Reads the counters of one more slot from now on: one that was probed only now
+    /// ([`Session::add`]). Slots whose probe is taken off stay.
+    pub fn include(&mut self, slot: u32) {
+        self.counted.insert(slot);
     }
 
     /// Waits for the next tick and reads everything. Nothing is lost if the future is dropped.
@@ -108,7 +117,7 @@ impl Collector {
             stack_counts,
             ..
         } = self.sizes;
-        let counters = self.maps.counters(self.slots, &self.probed)?;
+        let counters = self.maps.counters(self.slots, &self.counted)?;
         let mut batch = Batch {
             elapsed_ns: elapsed.as_nanos().try_into().unwrap_or(u64::MAX),
             counters,

@@ -1,6 +1,9 @@
 //! The maps of the kernel side, with their types, and how to read each of them whole.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::Hash,
+};
 
 use anyhow::{Context as _, Result};
 use aya::{
@@ -38,10 +41,14 @@ impl Maps {
         })
     }
 
-    /// Counters of `slots` sites, added up over the CPUs; only those in `probed` are read.
-    pub(super) fn counters(&self, slots: u32, probed: &[u32]) -> Result<Vec<SiteCounters>> {
+    /// Counters of `slots` sites, added up over the CPUs; only those in `counted` are read.
+    pub(super) fn counters(
+        &self,
+        slots: u32,
+        counted: &BTreeSet<u32>,
+    ) -> Result<Vec<SiteCounters>> {
         let mut sums = vec![SiteCounters::ZERO; slots as usize];
-        for slot in probed {
+        for slot in counted {
             let cpus = self
                 .counters
                 .get(slot, 0)

@@ -1,6 +1,6 @@
 //! The cases, in the order in which they run.
 
-use crate::{catalog, guest::Guest, numbers, refusal, shutdown, sites};
+use crate::{catalog, guest::Guest, numbers, refusal, session, shutdown, sites};
 
 /// A case: panics when it does not hold, else returns the numbers that it looked at.
 pub(crate) type Case = fn(&Guest) -> String;
@@ -38,6 +38,10 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "the_status_of_the_command_is_kept",
         numbers::the_status_of_the_command_is_kept,
+    ),
+    (
+        "probes_come_and_go_one_by_one",
+        session::probes_come_and_go_one_by_one,
     ),
     ("the_end_leaves_no_probe", shutdown::the_end_leaves_no_probe),
     (

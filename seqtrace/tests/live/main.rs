@@ -22,6 +22,7 @@ mod guest;
 mod numbers;
 mod refusal;
 mod seqtrace;
+mod session;
 mod shutdown;
 mod sites;
 
