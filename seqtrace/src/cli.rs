@@ -42,6 +42,8 @@ pub enum Command {
     Flame(FlameArguments),
     /// The sites of this kernel and what would be probed; attaches nothing
     Sites(SitesArguments),
+    /// Whether global seqcounts are sound: none stuck odd, going backwards, or resting on odd values
+    Audit(AuditArguments),
     /// What this kernel and this user can do, with a fix for what they cannot
     Doctor(DoctorArguments),
 }
@@ -212,6 +214,26 @@ pub struct InputArguments {
     /// where distributions install them]
     #[arg(long, value_name = "FILE")]
     pub debuginfo: Option<PathBuf>,
+}
+
+/// Options of `audit`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Reads the sequence of every global seqcount again and again; probes nothing.
+
+Exit status: 0 every counter that was read is sound; 3 one is not; 1 it could not be done, the
+reason is on stderr; 2 usage."
+)]
+pub struct AuditArguments {
+    /// How long to look
+    #[arg(short, long, value_name = "TIME", value_parser = duration, default_value = "2s")]
+    pub duration: Duration,
+    /// Print one JSON document instead of the table
+    #[arg(short, long)]
+    pub json: bool,
+    /// Where sites come from.
+    #[command(flatten)]
+    pub discover: DiscoverArguments,
 }
 
 /// Options of `doctor`.

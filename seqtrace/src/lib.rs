@@ -18,5 +18,6 @@ pub mod plan;
 pub mod attach;
 pub mod collect;
 pub mod aggregate;
+pub mod audit;
 pub mod export;
 pub mod command;

@@ -25,7 +25,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("attach", &["discover", "kernel", "plan"]),
     ("collect", &["attach"]),
     ("aggregate", &["discover", "plan", "attach", "collect"]),
-    ("export", &["discover", "plan", "aggregate"]),
+    ("audit", &[]),
+    ("export", &["discover", "plan", "aggregate", "audit"]),
     (
         "command",
         &[
@@ -37,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "attach",
             "collect",
             "aggregate",
+            "audit",
             "export",
         ],
     ),

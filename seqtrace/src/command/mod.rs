@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 
 use crate::config::{Config, Task};
 
+pub mod audit;
 pub mod child;
 pub mod doctor;
 pub mod interrupt;
@@ -22,6 +23,11 @@ pub fn run(config: &Config) -> Result<u8> {
     let progress = config.progress;
     match &config.task {
         Task::Doctor => doctor::doctor().map(|()| 0),
+        Task::Audit {
+            duration,
+            json,
+            sources,
+        } => audit::audit(*duration, *json, sources, progress),
         Task::Sites {
             view,
             input,

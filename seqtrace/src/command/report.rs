@@ -145,7 +145,7 @@ fn finish(outcome: &Outcome) -> Result<u8> {
 }
 
 /// Columns and lines of the terminal on standard output; `None` where it is none.
-fn size() -> (Option<usize>, Option<usize>) {
+pub(super) fn size() -> (Option<usize>, Option<usize>) {
     if !io::stdout().is_terminal() {
         return (None, None);
     }
@@ -155,7 +155,7 @@ fn size() -> (Option<usize>, Option<usize>) {
     }
 }
 
-fn print(text: &str) -> Result<()> {
+pub(super) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;

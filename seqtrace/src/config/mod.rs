@@ -9,8 +9,8 @@ use std::{
 use anyhow::{Result, ensure};
 
 use crate::cli::{
-    Cli, Command, DiscoverArguments, DoctorArguments, FlameArguments, FlameFormat, StatArguments,
-    TextSource, TopArguments, TraceArguments, VerbosityArguments,
+    AuditArguments, Cli, Command, DiscoverArguments, DoctorArguments, FlameArguments, FlameFormat,
+    StatArguments, TextSource, TopArguments, TraceArguments, VerbosityArguments,
 };
 
 mod sites;
@@ -55,6 +55,15 @@ pub enum Task {
         view: View,
         /// The kernel to look at.
         input: Input,
+        /// Where sites come from.
+        sources: Sources,
+    },
+    /// Whether global seqcounts are sound.
+    Audit {
+        /// How long to look.
+        duration: Duration,
+        /// One JSON document instead of the table.
+        json: bool,
         /// Where sites come from.
         sources: Sources,
     },
@@ -121,6 +130,7 @@ impl Config {
             Command::Stat(arguments) => stat_task(arguments),
             Command::Flame(arguments) => flame_task(arguments)?,
             Command::Sites(arguments) => sites::task(arguments)?,
+            Command::Audit(arguments) => audit_task(&arguments),
             Command::Doctor(DoctorArguments { verbosity }) => (Task::Doctor, verbosity),
         };
         let VerbosityArguments { quiet, verbose } = verbosity;
@@ -143,6 +153,21 @@ fn top_task(arguments: TopArguments) -> (Task, VerbosityArguments) {
         interval,
         duration,
         trace,
+    };
+    (task, verbosity)
+}
+
+fn audit_task(arguments: &AuditArguments) -> (Task, VerbosityArguments) {
+    let AuditArguments {
+        duration,
+        json,
+        discover,
+    } = arguments;
+    let (sources, verbosity) = sources(discover);
+    let task = Task::Audit {
+        duration: *duration,
+        json: *json,
+        sources,
     };
     (task, verbosity)
 }

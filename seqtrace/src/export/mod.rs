@@ -3,6 +3,7 @@
 //! Every format shows what was covered and what was lost, so that no number travels without them.
 //! The same snapshot gives the same bytes.
 
+pub mod audit;
 pub mod card;
 pub mod flamegraph;
 pub mod folded;

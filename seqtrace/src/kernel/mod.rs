@@ -11,6 +11,7 @@ pub mod installed;
 pub mod instance;
 pub mod kallsyms;
 pub mod kcore;
+mod memory;
 pub mod modules;
 pub mod object;
 pub mod offline;

@@ -96,6 +96,11 @@ impl Running {
         self.text.source()
     }
 
+    /// What reads the kernel's memory.
+    pub(super) fn text(&self) -> &Text {
+        &self.text
+    }
+
     /// Names of the images that can be scanned with their build ids, vmlinux first, then modules
     /// by name.
     pub fn images(&self) -> impl Iterator<Item = (&str, &str)> {

@@ -1,6 +1,6 @@
 //! The cases, in the order in which they run.
 
-use crate::{catalog, guest::Guest, numbers, refusal, session, shutdown, sites};
+use crate::{audit, catalog, guest::Guest, numbers, refusal, session, shutdown, sites};
 
 /// A case: panics when it does not hold, else returns the numbers that it looked at.
 pub(crate) type Case = fn(&Guest) -> String;
@@ -18,6 +18,10 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "the_catalog_is_that_of_the_boot_image",
         catalog::the_catalog_is_that_of_the_boot_image,
+    ),
+    (
+        "the_counters_of_a_sound_kernel_are_sound",
+        audit::the_counters_of_a_sound_kernel_are_sound,
     ),
     (
         "sites_ends_quietly_when_its_reader_does",

@@ -16,6 +16,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+mod audit;
 mod case;
 mod catalog;
 mod guest;
