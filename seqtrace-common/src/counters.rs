@@ -21,17 +21,19 @@ pub fn bucket(duration_ns: u64) -> usize {
 /// * blocks: `hits = count + in flight + blocks_full + start_without_end`, where the last two are
 ///   losses (their sums over all slots) and *in flight* are the entries of `BLOCKS`;
 /// * spins: `count` and the waits still in `SPINS` are all waits;
-/// * retries and fallbacks: `hits = count`.
+/// * retries and fallbacks: `hits = count`;
+/// * checks: `count` is the checks that failed, and `RunCounters` says what it is the sum of.
 ///
 /// While the probes are live a reading may catch one event between two of its fields.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SiteCounters {
-    /// Executions of the site's start address: lock calls, `pause`s, retries.
+    /// Executions of the site's start address: lock calls, `pause`s, retries, checks.
     pub hits: u64,
     /// Completed events: blocks that ended, waits of spinning readers that ended, retries.
     pub count: u64,
-    /// Summed duration of the completed events, nanoseconds; zero for retries.
+    /// Summed duration of the completed events, nanoseconds; zero for retries, but for checks that
+    /// of the runs.
     pub total_ns: u64,
     /// Longest completed event, nanoseconds.
     pub max_ns: u64,
@@ -40,7 +42,7 @@ pub struct SiteCounters {
     pub slept: u64,
     /// Blocks whose lock had an owner at the call.
     pub owned: u64,
-    /// Completed blocks and spins by duration; sums up to `count` for those kinds.
+    /// Completed blocks, spins and runs by duration; sums up to `count` for blocks and spins.
     pub histogram: [u64; HISTOGRAM_BUCKETS],
 }
 
@@ -62,6 +64,12 @@ impl SiteCounters {
     #[inline]
     pub fn complete(&mut self, duration_ns: u64) {
         self.count += 1;
+        self.lengthen(duration_ns);
+    }
+
+    /// Adds the time of a run, whose retries were counted one by one.
+    #[inline]
+    pub fn lengthen(&mut self, duration_ns: u64) {
         self.total_ns += duration_ns;
         self.max_ns = self.max_ns.max(duration_ns);
         self.histogram[bucket(duration_ns)] += 1;

@@ -8,6 +8,10 @@ pub mod kind {
     pub const SPIN: u32 = 1;
     /// A read section failed its check, or gave up and took the lock; the slot tells which.
     pub const RETRY: u32 = 2;
+    /// A read section that had failed its check, once or more in a row, passed it.
+    pub const RUN: u32 = 3;
+    /// A read section has been failing its check for longer than the limit, and goes on.
+    pub const UNCONVERGED: u32 = 4;
 }
 
 /// One event over the threshold.
@@ -18,9 +22,9 @@ pub mod kind {
 pub struct Event {
     /// End of the event, `bpf_ktime_get_ns`.
     pub time_ns: u64,
-    /// How long the reader waited; zero for retries.
+    /// How long the reader waited; zero for retries. Of runs the time since the first failed check.
     pub duration_ns: u64,
-    /// Address of the writer's lock for blocks, else zero.
+    /// Address of the writer's lock for blocks, the number of failed checks for runs, else zero.
     pub lock: u64,
     /// Slot of the site.
     pub slot: u32,

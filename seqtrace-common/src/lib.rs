@@ -8,6 +8,7 @@
 pub mod counters;
 pub mod event;
 pub mod loss;
+pub mod run;
 pub mod settings;
 pub mod site;
 pub mod text;

@@ -25,8 +25,11 @@ pub const START_WITHOUT_END: u32 = 8;
 /// A probe fired while its CPU was in another program or in a map operation, and the kernel passed it
 /// over: the event is in no counter. Counted by the kernel (since 6.7), not by the programs.
 pub const MISSED: u32 = 9;
+/// A failed check could not be followed: the `RUNS` map refused it, being full. The retry is counted, but
+/// in no run.
+pub const RUNS_FULL: u32 = 10;
 /// Number of losses; the size of the `LOSSES` array.
-pub const COUNT: u32 = 10;
+pub const COUNT: u32 = 11;
 
 /// What to call each loss in the output, by index.
 pub const NAMES: [&str; COUNT as usize] = [
@@ -40,4 +43,5 @@ pub const NAMES: [&str; COUNT as usize] = [
     "unknown_address",
     "start_without_end",
     "missed",
+    "runs_full",
 ];

@@ -6,6 +6,8 @@
 pub struct Settings {
     /// Events that lasted at least this long, in nanoseconds, go to the ring buffer.
     pub threshold_ns: u64,
+    /// A run of failed checks that lasts for longer, in nanoseconds, is said not to converge.
+    pub converge_ns: u64,
     /// 1: walk the reader's stack and count by stack.
     pub stacks: u32,
     /// 1: write events over the threshold to the ring buffer.
@@ -20,7 +22,7 @@ pub struct Settings {
     pub task_nvcsw: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 32);
+const _: () = assert!(size_of::<Settings>() == 40);
 
 // SAFETY: `repr(C)`, no padding (asserted above), every bit pattern is valid.
 #[cfg(feature = "user")]

@@ -12,8 +12,9 @@ pub struct SiteEntry {
     /// Byte offset of the rt_mutex `owner` pointer from the lock's address at a lock call, or
     /// [`SiteEntry::NO_OWNER`] where the lock has none.
     pub owner_offset: i32,
-    /// Zero; keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// Index of the check's counters in the `RUN_COUNTERS` map, or [`SiteEntry::NO_RUN`] where
+    /// runs are not followed.
+    pub run: u32,
 }
 
 const _: () = assert!(size_of::<SiteEntry>() == 16);
@@ -21,6 +22,8 @@ const _: () = assert!(size_of::<SiteEntry>() == 16);
 impl SiteEntry {
     /// No register is known to hold the sequence value.
     pub const NO_REGISTER: u32 = u32::MAX;
+    /// No runs are followed: it is no check, or its read section is no loop.
+    pub const NO_RUN: u32 = u32::MAX;
     /// The lock has no owner field.
     pub const NO_OWNER: i32 = -1;
 }

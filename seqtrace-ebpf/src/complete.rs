@@ -46,7 +46,7 @@ pub(crate) fn credit_task(event: &Event, side: u32, task: &Task) {
         reserved: 0,
         comm: task.comm,
     };
-    if add_task(&key, event.duration_ns) {
+    if add_task(&key, 1, event.duration_ns) {
         return;
     }
     let first = TaskValue {
@@ -56,20 +56,20 @@ pub(crate) fn credit_task(event: &Event, side: u32, task: &Task) {
     };
     // Another CPU may have put the key there meanwhile; else the map is full.
     if TASKS.insert(key, first, u64::from(BPF_NOEXIST)).is_err()
-        && !add_task(&key, event.duration_ns)
+        && !add_task(&key, 1, event.duration_ns)
     {
         lose(loss::TASKS_FULL);
     }
 }
 
 #[inline]
-fn add_task(key: &TaskKey, duration_ns: u64) -> bool {
+fn add_task(key: &TaskKey, count: u64, duration_ns: u64) -> bool {
     let Some(value) = TASKS.get_ptr_mut(key) else {
         return false;
     };
     // SAFETY: nothing is ever removed from the map, so the element stays this key's.
     unsafe {
-        add(&raw mut (*value).count, 1);
+        add(&raw mut (*value).count, count);
         add(&raw mut (*value).total_ns, duration_ns);
     }
     true
@@ -82,7 +82,7 @@ fn credit_stack(event: &Event) {
         stack: event.stack,
         comm: event.comm,
     };
-    if add_stack(&key, event.duration_ns) {
+    if add_stack(&key, 1, event.duration_ns) {
         return;
     }
     let first = StackValue {
@@ -92,23 +92,42 @@ fn credit_stack(event: &Event) {
     if STACK_COUNTS
         .insert(key, first, u64::from(BPF_NOEXIST))
         .is_err()
-        && !add_stack(&key, event.duration_ns)
+        && !add_stack(&key, 1, event.duration_ns)
     {
         lose(loss::STACK_COUNTS_FULL);
     }
 }
 
 #[inline]
-fn add_stack(key: &StackKey, duration_ns: u64) -> bool {
+fn add_stack(key: &StackKey, count: u64, duration_ns: u64) -> bool {
     let Some(value) = STACK_COUNTS.get_ptr_mut(key) else {
         return false;
     };
     // SAFETY: as in `add_task`.
     unsafe {
-        add(&raw mut (*value).count, 1);
+        add(&raw mut (*value).count, count);
         add(&raw mut (*value).total_ns, duration_ns);
     }
     true
+}
+
+/// Adds the time of a run to its reader and, where stacks are on, to the reader's stack: its retries
+/// were credited one by one, without a time. Where there was no room for them, there is none now.
+#[inline]
+pub(crate) fn lengthen(event: &Event) {
+    let (slot, comm) = (event.slot, event.comm);
+    let task = TaskKey {
+        slot,
+        side: side::READER,
+        tgid: event.tgid,
+        reserved: 0,
+        comm,
+    };
+    add_task(&task, 0, event.duration_ns);
+    if settings().stacks != 0 {
+        let stack = event.stack;
+        add_stack(&StackKey { slot, stack, comm }, 0, event.duration_ns);
+    }
 }
 
 /// Adds to a number that all CPUs share.
@@ -117,14 +136,15 @@ fn add_stack(key: &StackKey, duration_ns: u64) -> bool {
 ///
 /// `sum` must point into a live map element.
 #[inline]
-unsafe fn add(sum: *mut u64, more: u64) {
+pub(crate) unsafe fn add(sum: *mut u64, more: u64) {
     // SAFETY: the caller's promise; map values are aligned to eight bytes. Core has no atomic
     // arithmetic for this target, the instruction set has.
     unsafe { asm!("lock *(u64 *)({sum} + 0) += {more}", sum = in(reg) sum, more = in(reg) more) };
 }
 
+/// Writes an event to the ring.
 #[inline]
-fn record(event: &Event) {
+pub(crate) fn record(event: &Event) {
     let Some(mut entry) = EVENTS.reserve::<Event>(0) else {
         lose(loss::RING_FULL);
         return;

@@ -10,6 +10,8 @@
 #[cfg(target_arch = "bpf")]
 mod block;
 #[cfg(target_arch = "bpf")]
+mod check;
+#[cfg(target_arch = "bpf")]
 mod complete;
 #[cfg(target_arch = "bpf")]
 mod maps;
@@ -38,7 +40,7 @@ mod programs {
         programs::{ProbeContext, RawTracePointContext},
     };
 
-    use crate::{block, retry, spin, text};
+    use crate::{block, check, retry, spin, text};
 
     /// A reader calls the writer's lock.
     #[kprobe]
@@ -65,6 +67,13 @@ mod programs {
     #[kprobe]
     fn retry(ctx: ProbeContext) -> u32 {
         retry::retry(&ctx);
+        0
+    }
+
+    /// A read section is checked.
+    #[kprobe]
+    fn check(ctx: ProbeContext) -> u32 {
+        check::check(&ctx);
         0
     }
 

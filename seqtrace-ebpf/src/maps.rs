@@ -9,6 +9,7 @@ use aya_ebpf::{
 use seqtrace_common::{
     counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue},
     loss,
+    run::{RunCounters, RunKey, RunState},
     settings::Settings,
     site::SiteEntry,
     wait::{BlockState, SpinState, WaitKey},
@@ -29,6 +30,19 @@ pub(crate) static BLOCKS: HashMap<WaitKey, BlockState> = HashMap::with_max_entri
 /// Readers that spin or spun.
 #[map]
 pub(crate) static SPINS: HashMap<WaitKey, SpinState> = HashMap::with_max_entries(1, 0);
+
+/// Runs of failed checks that are not over.
+#[map]
+pub(crate) static RUNS: HashMap<RunKey, RunState> = HashMap::with_max_entries(1, 0);
+
+/// How many runs of each followed check are in `RUNS`, by `SiteEntry::run`; shared by all CPUs, added
+/// to atomically. While it is zero, a check that passes has nothing to look up.
+#[map]
+pub(crate) static OPEN_RUNS: Array<u64> = Array::with_max_entries(1, 0);
+
+/// What the runs of each followed check were, by `SiteEntry::run`.
+#[map]
+pub(crate) static RUN_COUNTERS: PerCpuArray<RunCounters> = PerCpuArray::with_max_entries(1, 0);
 
 /// Completed events by task.
 #[map]
@@ -64,6 +78,7 @@ pub(crate) fn counting() -> bool {
 #[unsafe(no_mangle)]
 static SETTINGS: Global<Settings> = Global::new(Settings {
     threshold_ns: 0,
+    converge_ns: 0,
     stacks: 0,
     events: 0,
     task_pid: 0,
@@ -86,6 +101,15 @@ pub(crate) fn lose(index: u32) {
         // (`bpf_prog_active`, `kernel/trace/bpf_trace.c`).
         unsafe { *count += 1 };
     }
+}
+
+/// This CPU's counters of the runs of a check.
+#[inline]
+pub(crate) fn run_counters(run: u32) -> Option<&'static mut RunCounters> {
+    // SAFETY: as in `lose`; the reference does not outlive the program's run.
+    RUN_COUNTERS
+        .get_ptr_mut(run)
+        .map(|counters| unsafe { &mut *counters })
 }
 
 /// This CPU's counters of a site.

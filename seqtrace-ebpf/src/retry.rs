@@ -12,10 +12,15 @@ use crate::{
 /// At the first instruction that only a failed check leads to.
 #[inline]
 pub(crate) fn retry(ctx: &ProbeContext) {
-    let Some(site) = site::hit(ctx) else {
-        return;
-    };
-    if let Some(counters) = counters(site.slot) {
+    if let Some(site) = site::hit(ctx) {
+        count(ctx, site.slot);
+    }
+}
+
+/// Counts one retry and credits it.
+#[inline(never)]
+pub(crate) fn count(ctx: &ProbeContext, slot: u32) {
+    if let Some(counters) = counters(slot) {
         counters.count += 1;
     }
     let reader = task::current();
@@ -24,7 +29,7 @@ pub(crate) fn retry(ctx: &ProbeContext) {
         time_ns: unsafe { bpf_ktime_get_ns() },
         duration_ns: 0,
         lock: 0,
-        slot: site.slot,
+        slot,
         kind: kind::RETRY,
         cpu: task::cpu(),
         tid: reader.tid,

@@ -90,7 +90,7 @@ fn the_first_difference_is_the_one_that_is_told() {
 
 #[test]
 fn the_snapshots_of_these_tests_add_up() {
-    for name in ["realtime", "quiet", "losses"] {
+    for name in ["realtime", "quiet", "losses", "retries"] {
         assert_eq!(snapshot(name).check(), [], "{name}");
     }
 }
@@ -103,6 +103,8 @@ fn closing_tables() {
         ("realtime", Some(160)),
         ("quiet", Some(80)),
         ("losses", Some(80)),
+        ("retries", Some(80)),
+        ("retries", Some(160)),
     ] {
         let text = table::closing(&snapshot(name), width);
         let suffix = width.map_or("wide".to_owned(), |width: usize| width.to_string());
@@ -150,7 +152,7 @@ fn live_screens() {
 
 #[test]
 fn a_snapshot_is_written_as_it_was_read() {
-    for name in ["realtime", "quiet", "losses"] {
+    for name in ["realtime", "quiet", "losses", "retries"] {
         let written = json::document(&snapshot(name));
         let path = data("snapshots").join(name).with_extension("json");
         let read = fs::read_to_string(path).expect("read before");
@@ -176,7 +178,7 @@ fn folded_stacks() {
 
 #[test]
 fn folded_weights_add_up_to_the_table() {
-    for name in ["realtime", "quiet", "losses"] {
+    for name in ["realtime", "quiet", "losses", "retries"] {
         let mut snapshot = snapshot(name);
         // Some of the stacks could not be counted.
         snapshot.stacks.truncate(4);

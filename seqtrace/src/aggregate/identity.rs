@@ -9,7 +9,7 @@ use std::fmt;
 use crate::{
     aggregate::{
         histogram,
-        snapshot::{Coverage, Row, SeqcountRow, Snapshot, TaskRow},
+        snapshot::{Coverage, Row, Runs, SeqcountRow, Snapshot, TaskRow},
     },
     plan::Kind,
 };
@@ -88,6 +88,7 @@ impl Snapshot {
                 + lost("blocks_full")
                 + lost("start_without_end"),
         );
+        self.check_runs(&mut check, lost("runs_full"));
         check.equal(
             "events not credited to a task = tasks_full",
             "all",
@@ -97,6 +98,21 @@ impl Snapshot {
         self.check_stacks(&mut check, lost("stack_counts_full"));
         self.check_seqcounts(&mut check);
         check.0
+    }
+
+    fn check_runs(&self, check: &mut Check, lost: u64) {
+        let mut sides = (0, 0);
+        for row in &self.rows {
+            let Some(runs) = &row.runs else { continue };
+            sides.0 += row.count;
+            sides.1 += runs.retries + runs.in_flight_retries;
+        }
+        check.equal(
+            "retries of followed checks = those in runs + in flight + runs_full",
+            "all",
+            sides.0,
+            sides.1 + lost,
+        );
     }
 
     fn check_stacks(&self, check: &mut Check, lost: u64) {
@@ -128,8 +144,19 @@ impl Snapshot {
                 .filter(|row| row.seqcount == *name && row.lockname == sum.lockname);
             let count = rows.clone().map(|row| row.count).sum();
             check.equal("events = those of its sites", name, sum.events(), count);
-            let total_ns = rows.map(|row| row.total_ns).sum();
-            check.equal("time = that of its sites", name, sum.total_ns, total_ns);
+            let time_ns = |is_check: bool| {
+                let rows = rows.clone();
+                let rows = rows.filter(|row| (row.kind == Kind::Check) == is_check);
+                rows.map(|row| row.total_ns).sum()
+            };
+            let waits = "time = that of its sites";
+            check.equal(waits, name, sum.total_ns, time_ns(false));
+            check.equal(
+                "time of runs = that of its checks",
+                name,
+                sum.run_ns,
+                time_ns(true),
+            );
             check.equal(
                 "histogram = blocks + spins",
                 name,
@@ -183,7 +210,12 @@ fn site(check: &mut Check, row: &Row) {
         }
         // Holds are in no row.
         Kind::Write => {}
-        Kind::Check => check.at_most("count <= hits", name, row.count, row.hits),
+        Kind::Check => {
+            check.at_most("count <= hits", name, row.count, row.hits);
+            let over = row.runs.as_ref().map_or(0, |runs| runs.count);
+            check.equal("histogram = runs", name, histogram, over);
+            row.runs.iter().for_each(|of| runs(check, row, of));
+        }
         Kind::Retry | Kind::Fallback => {
             check.equal("histogram = 0", name, histogram, 0);
             check.equal("count = hits", name, row.count, row.hits);
@@ -198,6 +230,30 @@ fn site(check: &mut Check, row: &Row) {
     let (owners, owner_ns) = sums(&row.owners);
     check.at_most("owners <= owned", name, owners, row.owned);
     check.at_most("time of owners <= total", name, owner_ns, row.total_ns);
+}
+
+fn runs(check: &mut Check, row: &Row, runs: &Runs) {
+    let Runs {
+        count,
+        retries,
+        lengths,
+        longest,
+        unconverged,
+        in_flight,
+        in_flight_retries,
+    } = runs;
+    let name = &row.site;
+    let by_length = lengths.iter().map(|(_, runs)| runs).sum();
+    check.equal("runs = those of all lengths", name, *count, by_length);
+    let followed = retries + in_flight_retries;
+    check.at_most("retries in runs <= count", name, followed, row.count);
+    let known = lengths.iter().map(|(length, runs)| length * runs).sum();
+    if *longest < Runs::LAST_LENGTH {
+        check.equal("retries = lengths x runs", name, *retries, known);
+    } else {
+        check.at_most("lengths x runs <= retries", name, known, *retries);
+    }
+    check.at_most("unconverged <= runs", name, *unconverged, count + in_flight);
 }
 
 /// Events and time of `tasks`.

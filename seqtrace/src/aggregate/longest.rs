@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use seqtrace_common::event::Event;
+use seqtrace_common::event::{Event, kind};
 
 use crate::{
     aggregate::{comm, frames::FrameNames, rows::SiteLabel, snapshot::EventRow},
@@ -28,6 +28,8 @@ struct Kept {
     tid: u32,
     comm: [u8; 16],
     slept: bool,
+    kind: u32,
+    lock: u64,
     owner: Option<(u32, [u8; 16])>,
     stack: i32,
     frames: Option<Vec<u64>>,
@@ -44,6 +46,8 @@ impl Longest {
             tid: event.tid,
             comm: event.comm,
             slept: event.slept != 0,
+            kind: event.kind,
+            lock: event.lock,
             owner: (event.owner_tid != 0).then_some((event.owner_tid, event.owner_comm)),
             stack: event.stack,
             frames: None,
@@ -66,6 +70,8 @@ impl Longest {
             tid: key.thread(),
             comm: spin.comm,
             slept: false,
+            kind: kind::SPIN,
+            lock: 0,
             owner: None,
             stack: spin.stack,
             frames: None,
@@ -101,6 +107,7 @@ impl Longest {
             .into_iter()
             .filter_map(|event| {
                 let label = labels.get(event.slot as usize)?;
+                let is_run = matches!(event.kind, kind::RUN | kind::UNCONVERGED);
                 Some(EventRow {
                     time_ns: event.time_ns,
                     duration_ns: event.duration_ns,
@@ -110,6 +117,8 @@ impl Longest {
                     cpu: event.cpu,
                     tid: event.tid,
                     comm: comm::text(&event.comm),
+                    retries: is_run.then_some(event.lock),
+                    unconverged: event.kind == kind::UNCONVERGED,
                     slept: event.slept,
                     owner_tid: event.owner.map(|(tid, _)| tid),
                     owner_comm: event.owner.map(|(_, comm)| comm::text(&comm)),

@@ -22,6 +22,7 @@ mod frames;
 mod longest;
 mod open_spins;
 mod rows;
+mod runs;
 mod seqcounts;
 mod stacks;
 
@@ -46,6 +47,8 @@ pub struct Facts {
     pub stacks: bool,
     /// Events that lasted at least this long are kept one by one; `None`: no events.
     pub threshold_ns: Option<u64>,
+    /// A run of failed checks that lasts for longer does not converge; `None`: no runs are followed.
+    pub converge_ns: Option<u64>,
     /// What the stages before cost.
     pub costs: Costs,
 }
@@ -118,6 +121,7 @@ impl Aggregate {
             realtime,
             stacks: _,
             threshold_ns,
+            converge_ns,
             costs,
         } = &self.facts;
         let rows = rows::rows(&self.labels, &self.totals);
@@ -131,6 +135,7 @@ impl Aggregate {
             build_id: build_id.clone(),
             realtime: *realtime,
             elapsed_ns: self.totals.elapsed_ns,
+            converge_ns: *converge_ns,
             seqcounts: seqcounts::seqcounts(&rows),
             stacks: stacks::stacks(&rows, &self.totals, &self.names),
             rows,

@@ -6,8 +6,8 @@ use seqtrace_common::counters::{SiteCounters, TaskKey, TaskValue, side};
 
 use crate::{
     aggregate::{
-        comm, histogram,
-        snapshot::{Row, TaskRow},
+        comm, histogram, runs,
+        snapshot::{Row, Runs, TaskRow},
     },
     collect::batch::Batch,
     discover::catalog::Lockname,
@@ -51,7 +51,9 @@ pub(super) fn rows(labels: &[SiteLabel], batch: &Batch) -> Vec<Row> {
         .filter_map(|((label, counters), slot)| {
             let in_flight = batch.blocks_in_flight.get(&slot).copied().unwrap_or(0);
             let SiteCounters { hits, count, .. } = counters;
-            (hits | count | in_flight != 0).then(|| row(label, slot, counters, in_flight, &tasks))
+            let runs = runs::runs(batch, slot);
+            let is_hit = hits | count | in_flight != 0;
+            is_hit.then(|| row(label, slot, counters, (in_flight, runs), &tasks))
         })
         .collect();
     rows.sort_by_cached_key(|row| {
@@ -70,7 +72,7 @@ fn row(
     label: &SiteLabel,
     slot: u32,
     counters: &SiteCounters,
-    in_flight: u64,
+    (in_flight, runs): (u64, Option<Runs>),
     tasks: &Tasks<'_>,
 ) -> Row {
     let SiteLabel {
@@ -104,6 +106,7 @@ fn row(
         in_flight,
         total_ns: *total_ns,
         max_ns: *max_ns,
+        runs,
         slept: *slept,
         owned: *owned,
         p50_ns: histogram::quantile(&histogram, *max_ns, 0.50),

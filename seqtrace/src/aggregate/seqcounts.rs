@@ -29,6 +29,7 @@ pub(super) fn seqcounts(rows: &[Row]) -> Vec<SeqcountRow> {
                     fallbacks: 0,
                     total_ns: 0,
                     max_ns: 0,
+                    run_ns: 0,
                     histogram: Vec::new(),
                 });
                 sums.len() - 1
@@ -56,6 +57,10 @@ fn add(sum: &mut SeqcountRow, row: &Row) {
         // Holds are no events of readers.
         Kind::Write => return,
     } += row.count;
+    if row.kind == Kind::Check {
+        sum.run_ns = sum.run_ns.saturating_add(row.total_ns);
+        return;
+    }
     sum.slept += row.slept;
     sum.total_ns = sum.total_ns.saturating_add(row.total_ns);
     sum.max_ns = sum.max_ns.max(row.max_ns);

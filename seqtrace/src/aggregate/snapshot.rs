@@ -22,6 +22,10 @@ pub struct Snapshot {
     pub realtime: bool,
     /// How long events have been counted, nanoseconds.
     pub elapsed_ns: u64,
+    /// A run of failed checks that lasted for longer, in nanoseconds, is counted as not converging;
+    /// `None`: no runs are followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub converge_ns: Option<u64>,
     /// One row for each site that was hit, most time lost first, then most events.
     pub rows: Vec<Row>,
     /// The same added up by seqcount, in the same order.
@@ -61,22 +65,28 @@ pub struct Row {
     pub kind: Kind,
     /// Where the numbers come from.
     pub backend: Backend,
-    /// Executions of the site's address: lock calls, `pause`s, retries.
+    /// Executions of the site's address: lock calls, `pause`s, retries, checks.
     pub hits: u64,
-    /// Completed events; for spins also those whose end shows only in that no `pause` followed.
+    /// Completed events; for spins also those whose end shows only in that no `pause` followed, for
+    /// checks those that failed.
     pub count: u64,
     /// Blocks that have begun and not ended; zero for the other kinds.
     pub in_flight: u64,
-    /// Time lost by readers, nanoseconds.
+    /// Time lost by readers, nanoseconds; for checks the time of the runs that are over, from the first
+    /// failure to the check that passed, with all that the reader waited for in between.
     pub total_ns: u64,
-    /// Longest event, nanoseconds.
+    /// Longest event, nanoseconds; for checks the longest run.
     pub max_ns: u64,
+    /// For checks of read sections that are loops: the failures in a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<Runs>,
     /// Blocks in which the reader slept.
     pub slept: u64,
     /// Blocks whose lock had an owner at the call.
     pub owned: u64,
     /// Durations by power of two: (lower bound in nanoseconds, events), ascending, empty buckets
-    /// left out. Sums up to `count` for blocks and spins; empty for retries and fallbacks.
+    /// left out. Sums up to `count` for blocks and spins, for checks to the runs that are over; empty
+    /// for retries and fallbacks.
     pub histogram: Vec<(u64, u64)>,
     /// Estimate of the median from the histogram, nanoseconds.
     pub p50_ns: Option<u64>,
@@ -86,6 +96,26 @@ pub struct Row {
     pub readers: Vec<TaskRow>,
     /// Tasks that owned the lock when readers came, most time first.
     pub owners: Vec<TaskRow>,
+}
+
+/// Checks of one read section that failed in a row, at one site. A run is over when a check passes.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Runs {
+    /// Runs that are over.
+    pub count: u64,
+    /// Failed checks in these.
+    pub retries: u64,
+    /// (Failed checks in a row, runs that are over of that length), ascending; the length
+    /// [`Runs::LAST_LENGTH`] stands for all above too.
+    pub lengths: Vec<(u64, u64)>,
+    /// Failed checks in the longest run that is over.
+    pub longest: u64,
+    /// Runs that lasted for longer than [`Snapshot::converge_ns`], over or not.
+    pub unconverged: u64,
+    /// Runs that are not over.
+    pub in_flight: u64,
+    /// Failed checks in these.
+    pub in_flight_retries: u64,
 }
 
 /// What all sites of one seqcount did.
@@ -103,16 +133,28 @@ pub struct SeqcountRow {
     pub slept: u64,
     /// Spins.
     pub spins: u64,
-    /// Retries, fallbacks not included.
+    /// Retries, fallbacks not included; where its checks are probed every one of them.
     pub retries: u64,
     /// Fallbacks.
     pub fallbacks: u64,
-    /// Time lost by readers, nanoseconds.
+    /// Time lost by readers in blocks and spins, nanoseconds.
     pub total_ns: u64,
-    /// Longest wait, nanoseconds.
+    /// Longest block or spin, nanoseconds.
     pub max_ns: u64,
+    /// Time of the runs of its checks, nanoseconds. It is not in `total_ns`, because the waits in a run
+    /// are in both.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub run_ns: u64,
     /// Durations of blocks and spins, as in [`Row::histogram`].
     pub histogram: Vec<(u64, u64)>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One process and command.
@@ -166,6 +208,12 @@ pub struct EventRow {
     pub tid: u32,
     /// Reader's command name.
     pub comm: String,
+    /// For runs the failed checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u64>,
+    /// Whether it is a run that went on after [`Snapshot::converge_ns`], when this was recorded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconverged: bool,
     /// Whether the reader slept.
     pub slept: bool,
     /// Owner's thread id; `None` when there was none or it is not known.

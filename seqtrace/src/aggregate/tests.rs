@@ -156,6 +156,7 @@ fn batch() -> Batch {
         events: vec![event(1, 70, 50)],
         events_left_out: 0,
         losses,
+        ..Batch::default()
     }
 }
 

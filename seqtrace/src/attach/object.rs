@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use aya::{Ebpf, EbpfLoader, maps::HashMap, programs::Program};
 use seqtrace_common::{settings::Settings, site::SiteEntry};
 
+use super::table::Table;
 use crate::kernel::object::{OBJECT, refused};
 
 /// What the kernel side is to do besides counting.
@@ -12,6 +13,9 @@ pub struct AttachOptions {
     /// Write events that lasted at least this long, in nanoseconds, to the ring; `None`: none.
     /// Retries and fallbacks, which have no duration, are written if it is zero.
     pub threshold_ns: Option<u64>,
+    /// A run of failed checks that lasts for longer, in nanoseconds, does not converge; `None`: there
+    /// is no such limit.
+    pub converge_ns: Option<u64>,
     /// Walk the readers' stacks and count by stack.
     pub stacks: bool,
     /// Sizes of the maps.
@@ -25,6 +29,8 @@ pub struct MapSizes {
     pub blocks: u32,
     /// Readers that spin, or spun and have been quiet for less than a second.
     pub spins: u32,
+    /// Readers whose last check failed, at one time.
+    pub runs: u32,
     /// Pairs of site and task.
     pub tasks: u32,
     /// Different kernel stacks; used only with stacks on, about a kilobyte each.
@@ -40,6 +46,7 @@ impl Default for MapSizes {
         Self {
             blocks: 8192,
             spins: 16384,
+            runs: 8192,
             tasks: 16384,
             stacks: 8192,
             stack_counts: 16384,
@@ -61,21 +68,23 @@ pub struct TaskLayout {
     pub nvcsw: u32,
 }
 
-/// Loads the object for `slots` sites, whose probes are at the addresses of `table`.
+/// Loads the object for `slots` sites with the probes of `table`.
 pub(super) fn load(
     slots: usize,
-    table: &[(u64, SiteEntry)],
+    table: &Table,
     layout: &TaskLayout,
     options: &AttachOptions,
 ) -> Result<Ebpf> {
     let AttachOptions {
         threshold_ns,
+        converge_ns: _,
         stacks,
         sizes,
     } = options;
     let MapSizes {
         blocks,
         spins,
+        runs,
         tasks,
         stacks: stack_ids,
         stack_counts,
@@ -87,10 +96,13 @@ pub(super) fn load(
         // For relocations against kernel types, which a Rust object does not have.
         .btf(None)
         .override_global("SETTINGS", &settings, true)
-        .map_max_entries("SITES", table.len().max(1).try_into()?)
+        .map_max_entries("SITES", table.entries.len().max(1).try_into()?)
         .map_max_entries("COUNTERS", slots.max(1).try_into()?)
         .map_max_entries("BLOCKS", blocks)
         .map_max_entries("SPINS", spins)
+        .map_max_entries("RUNS", used(!table.runs.is_empty(), runs))
+        .map_max_entries("OPEN_RUNS", table.runs.len().max(1).try_into()?)
+        .map_max_entries("RUN_COUNTERS", table.runs.len().max(1).try_into()?)
         .map_max_entries("TASKS", tasks)
         .map_max_entries("STACKS", used(*stacks, stack_ids))
         .map_max_entries("STACK_COUNTS", used(*stacks, stack_counts))
@@ -108,7 +120,7 @@ pub(super) fn load(
         .map_mut("SITES")
         .context("failed to find the map `SITES`")?;
     let mut sites: HashMap<_, u64, SiteEntry> = sites.try_into()?;
-    for (address, entry) in table {
+    for (address, entry) in &table.entries {
         sites
             .insert(address, entry, 0)
             .context("failed to fill the site table")?;
@@ -131,6 +143,7 @@ fn settings(layout: &TaskLayout, options: &AttachOptions) -> Settings {
     } = *layout;
     Settings {
         threshold_ns: options.threshold_ns.unwrap_or(u64::MAX),
+        converge_ns: options.converge_ns.unwrap_or(u64::MAX),
         stacks: u32::from(options.stacks),
         events: u32::from(options.threshold_ns.is_some()),
         task_pid: pid,

@@ -55,6 +55,7 @@ pub struct Session {
     slots: u32,
     probes: BTreeMap<u32, SlotProbes>,
     probed: BTreeSet<u32>,
+    runs: Vec<u32>,
     refusals: Vec<(u32, Refusal)>,
     options: AttachOptions,
     attach_time: Duration,
@@ -80,7 +81,7 @@ impl Session {
         let table = Table::new(plan);
         // Before the object is loaded: the guard must not hold on to it.
         let kprobes = Kprobes::open()?;
-        let ebpf = object::load(plan.targets.len(), &table.entries, layout, options)?;
+        let ebpf = object::load(plan.targets.len(), &table, layout, options)?;
         let mut session = Self {
             kprobes,
             ebpf,
@@ -91,6 +92,7 @@ impl Session {
                 .context("failed to number the sites")?,
             probes: table.probes.clone(),
             probed: BTreeSet::new(),
+            runs: table.runs.clone(),
             refusals: table.refusals.clone(),
             options: *options,
             attach_time: Duration::ZERO,
@@ -234,6 +236,11 @@ impl Session {
     /// The slots with a live probe.
     pub fn probed(&self) -> &BTreeSet<u32> {
         &self.probed
+    }
+
+    /// The slots of the checks whose runs are followed, in the order of their counters.
+    pub fn runs(&self) -> &[u32] {
+        &self.runs
     }
 
     /// The slots whose probe was refused, ascending, with the reason.

@@ -6,7 +6,7 @@ use seqtrace_common::site::SiteEntry;
 
 use super::refusal::Refusal;
 use crate::{
-    discover::catalog::{BlockEnd, Site},
+    discover::catalog::{BlockEnd, Half, Site},
     plan::{Kind, Place, Plan, Target},
 };
 
@@ -14,7 +14,7 @@ use crate::{
 pub(super) const LOCK_END: &str = "lock_end";
 
 /// The programs of the object, in the order in which they are to be started.
-pub(super) const PROGRAMS: [&str; 4] = [LOCK_END, "lock_call", "pause", "retry"];
+pub(super) const PROGRAMS: [&str; 5] = [LOCK_END, "lock_call", "pause", "retry", "check"];
 
 /// One attachment: a program at an address.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -45,6 +45,8 @@ pub(super) struct Table {
     pub(super) probes: BTreeMap<u32, SlotProbes>,
     /// The site table by run-time address.
     pub(super) entries: Vec<(u64, SiteEntry)>,
+    /// Slots of the checks whose runs are followed; the index is [`SiteEntry::run`].
+    pub(super) runs: Vec<u32>,
     /// Sites refused here already.
     pub(super) refusals: Vec<(u32, Refusal)>,
 }
@@ -99,7 +101,7 @@ impl Table {
                 .and_then(|site| site.sequence_register)
                 .map_or(SiteEntry::NO_REGISTER, u32::from),
             owner_offset: owner_offset.unwrap_or(SiteEntry::NO_OWNER),
-            reserved: 0,
+            run: self.run(slot, place),
         };
         let block_end = site.and_then(|site: &Site| site.end);
         let mut end = None;
@@ -139,6 +141,22 @@ impl Table {
         let ends = probes().filter_map(|probes| probes.end.as_ref());
         ends.chain(probes().map(|probes| &probes.start))
     }
+
+    /// The number of the check's runs, where its read section is a loop.
+    fn run(&mut self, slot: u32, place: &Place) -> u32 {
+        let loops = match place {
+            Place::Site(_) => false,
+            Place::Instance(instance) => match &instance.half {
+                Half::Check(check) => check.loops,
+                Half::Begin { .. } | Half::Write(_) => false,
+            },
+        };
+        if !loops {
+            return SiteEntry::NO_RUN;
+        }
+        self.runs.push(slot);
+        (self.runs.len() - 1) as u32
+    }
 }
 
 fn is_vmlinux(target: &Target) -> bool {
@@ -155,15 +173,18 @@ fn base(target: &Target) -> u64 {
 /// refuses with `EADDRNOTAVAIL`. A module goes by its function first, which tells that the module is
 /// still there; from `_text` it lies within the 32 bits of `struct kprobe.offset`.
 fn names(target: &Target, text: Option<u64>, offset: u64, address: u64) -> Vec<(String, u64)> {
-    let function = (target.place.function().to_owned(), offset);
+    // In front of its symbol the kernel finds nothing.
+    let function = i64::try_from(offset)
+        .is_ok()
+        .then(|| (target.place.function().to_owned(), offset));
     let from_text = text
         .map(|text| address.wrapping_sub(text))
         .filter(|distance| u32::try_from(*distance).is_ok())
         .map(|distance| ("_text".to_owned(), distance));
     if is_vmlinux(target) {
-        from_text.into_iter().chain([function]).collect()
+        from_text.into_iter().chain(function).collect()
     } else {
-        [function].into_iter().chain(from_text).collect()
+        function.into_iter().chain(from_text).collect()
     }
 }
 

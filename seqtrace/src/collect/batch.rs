@@ -6,6 +6,7 @@ use seqtrace_common::{
     counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue},
     event::Event,
     loss,
+    run::RunCounters,
     wait::{SpinState, WaitKey},
 };
 
@@ -25,6 +26,10 @@ pub struct Batch {
     pub frames: HashMap<i32, Vec<u64>>,
     /// Slots of the readers inside a lock call, with how many.
     pub blocks_in_flight: HashMap<u32, u64>,
+    /// What the runs of the checks that are followed were, by slot.
+    pub runs: HashMap<u32, RunCounters>,
+    /// Slots of the runs that are not over, with their number and the checks that failed in them.
+    pub runs_in_flight: HashMap<u32, (u64, u64)>,
     /// Readers that spin or whose spin nothing has ended yet. Each is one wait, to be added to the
     /// counters.
     pub spins: Vec<(WaitKey, SpinState)>,

@@ -37,6 +37,7 @@ pub struct Collector {
     reaped: Reaped,
     slots: u32,
     counted: BTreeSet<u32>,
+    runs: Vec<u32>,
     sizes: MapSizes,
     stacks_on: bool,
     threshold_ns: Option<u64>,
@@ -67,6 +68,7 @@ impl Collector {
             reaped: Reaped::default(),
             slots: session.slots(),
             counted: session.probed().clone(),
+            runs: session.runs().to_vec(),
             sizes: session.sizes(),
             stacks_on: session.stacks(),
             threshold_ns: session.threshold_ns(),
@@ -136,12 +138,26 @@ impl Collector {
                 *batch.blocks_in_flight.entry(key.slot).or_default() += 1;
             }
         }
+        self.read_runs(&mut batch)?;
         self.read_spins(&mut batch, spin_room)?;
         self.reaped.add_to(&mut batch);
         batch.losses[loss::MISSED as usize] += self.missed.read()?;
         (batch.events, batch.events_left_out) = self.longest.take();
         self.read_frames(&mut batch);
         Ok(batch)
+    }
+
+    fn read_runs(&self, batch: &mut Batch) -> Result<()> {
+        if self.runs.is_empty() {
+            return Ok(());
+        }
+        batch.runs = self.maps.run_counters(&self.runs)?;
+        for (key, run) in contents(&self.maps.runs, self.sizes.runs, "RUNS")? {
+            let (runs, retries) = batch.runs_in_flight.entry(key.slot).or_default();
+            *runs += 1;
+            *retries += run.length;
+        }
+        Ok(())
     }
 
     /// Puts the open waits into the batch, but for those that have been quiet for long.

@@ -13,6 +13,7 @@ use aya::{
 use seqtrace_common::{
     counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue},
     loss,
+    run::{RunCounters, RunKey, RunState},
     wait::{BlockState, SpinState, WaitKey},
 };
 
@@ -22,9 +23,11 @@ use crate::attach::Session;
 pub(super) struct Maps {
     pub(super) blocks: KernelMap<MapData, WaitKey, BlockState>,
     pub(super) spins: KernelMap<MapData, WaitKey, SpinState>,
+    pub(super) runs: KernelMap<MapData, RunKey, RunState>,
     pub(super) tasks: KernelMap<MapData, TaskKey, TaskValue>,
     pub(super) stack_counts: KernelMap<MapData, StackKey, StackValue>,
     counters: PerCpuArray<MapData, SiteCounters>,
+    run_counters: PerCpuArray<MapData, RunCounters>,
     losses: PerCpuArray<MapData, u64>,
 }
 
@@ -34,9 +37,11 @@ impl Maps {
         Ok(Self {
             blocks: take(session, "BLOCKS")?,
             spins: take(session, "SPINS")?,
+            runs: take(session, "RUNS")?,
             tasks: take(session, "TASKS")?,
             stack_counts: take(session, "STACK_COUNTS")?,
             counters: take(session, "COUNTERS")?,
+            run_counters: take(session, "RUN_COUNTERS")?,
             losses: take(session, "LOSSES")?,
         })
     }
@@ -55,6 +60,22 @@ impl Maps {
                 .context("failed to read the map `COUNTERS`")?;
             for cpu in cpus.iter() {
                 sums[*slot as usize].add(cpu);
+            }
+        }
+        Ok(sums)
+    }
+
+    /// Counters of the runs of `slots`, in whose order they stand, added up over the CPUs.
+    pub(super) fn run_counters(&self, slots: &[u32]) -> Result<HashMap<u32, RunCounters>> {
+        let mut sums = HashMap::new();
+        for (run, slot) in (0..).zip(slots) {
+            let cpus = self
+                .run_counters
+                .get(&run, 0)
+                .context("failed to read the map `RUN_COUNTERS`")?;
+            let sum = sums.entry(*slot).or_insert(RunCounters::ZERO);
+            for cpu in cpus.iter() {
+                sum.add(cpu);
             }
         }
         Ok(sums)

@@ -14,7 +14,7 @@ use crate::{
         prepare::{self, Prepared},
         report,
     },
-    config::Sources,
+    config::{RequestWords, Sources},
     discover::catalog::{Catalog, Half, Instance, Location, Lockname, Name, Odd, Site},
     export,
     kernel::running::Running,
@@ -37,7 +37,7 @@ const WRONG: u8 = 3;
 pub fn audit(duration: Duration, json: bool, sources: &Sources, progress: bool) -> Result<u8> {
     let Prepared {
         running, catalog, ..
-    } = prepare::prepare(sources, progress)?;
+    } = prepare::prepare(sources, &RequestWords::default(), progress)?;
     let (counters, mut unread) = counters(&running, &catalog);
     ensure!(
         !counters.is_empty(),

@@ -31,8 +31,9 @@ pub fn run(config: &Config) -> Result<u8> {
         Task::Sites {
             view,
             input,
+            request,
             sources,
-        } => sites::sites(view, input, sources, progress).map(|()| 0),
+        } => sites::sites(view, input, request, sources, progress).map(|()| 0),
         Task::Top {
             interval,
             duration,

@@ -11,7 +11,7 @@ use crate::{
     attach::TaskLayout,
     cli::TextSource,
     command::progress::Progress,
-    config::Sources,
+    config::{RequestWords, Sources},
     discover::{
         self,
         btf::Btf,
@@ -24,7 +24,7 @@ use crate::{
         running::{Running, VMLINUX},
         text::Choice,
     },
-    plan::{OwnerOffsets, Plan, plan},
+    plan::{OwnerOffsets, Plan, Request, SeqcountNames, plan},
 };
 
 /// What the stages before attaching have found out.
@@ -59,7 +59,7 @@ pub fn require(checks: &[Check]) -> Result<()> {
 /// # Errors
 ///
 /// When the kernel or the user's rights do not allow it, in one line that says what to do.
-pub fn prepare(sources: &Sources, progress: bool) -> Result<Prepared> {
+pub fn prepare(sources: &Sources, request: &RequestWords, progress: bool) -> Result<Prepared> {
     require(&feature::discover_checks())?;
     let since = Instant::now();
     let running = Running::read(sources.modules, choice(sources.text))?;
@@ -70,7 +70,12 @@ pub fn prepare(sources: &Sources, progress: bool) -> Result<Prepared> {
     for image in &catalog.images {
         bases.insert(image.image.clone(), running.base(&image.image)?);
     }
-    let plan = plan(&catalog, &bases, &hazards, owner_offsets(&running.btf))?;
+    let RequestWords { retries } = request;
+    let request = Request {
+        retries: SeqcountNames::new(retries),
+    };
+    let owners = owner_offsets(&running.btf);
+    let plan = plan(&catalog, &bases, &hazards, owners, &request)?;
     let costs = Costs {
         discover_ns: since.elapsed().as_nanos().try_into().unwrap_or(u64::MAX),
         cached,

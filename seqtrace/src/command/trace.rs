@@ -66,7 +66,11 @@ pub async fn trace(
     prepare::require(&feature::discover_checks())?;
     prepare::require(&feature::trace_checks())?;
     let _instance = instance::claim()?;
-    let prepared = prepare::prepare(&request.trace.sources, request.progress)?;
+    let prepared = prepare::prepare(
+        &request.trace.sources,
+        &request.trace.request,
+        request.progress,
+    )?;
     let debuginfo = debuginfo(&prepared.running, request.trace)?;
     interrupt.begin_orderly();
     let mut session = attach(&prepared, request, interrupt)?;
@@ -138,6 +142,7 @@ fn inline(aggregate: &mut Aggregate, debuginfo: &InlinedCalls, running: &Running
 fn attach(prepared: &Prepared, request: &Request<'_>, interrupt: &Interrupt) -> Result<Session> {
     let options = AttachOptions {
         threshold_ns: Some(nanoseconds(request.trace.threshold)),
+        converge_ns: Some(nanoseconds(request.trace.converge_within)),
         stacks: request.trace.stacks,
         ..AttachOptions::default()
     };
@@ -175,6 +180,7 @@ fn aggregate(prepared: &Prepared, session: &Session, trace: &Trace) -> Aggregate
         realtime: running.realtime,
         stacks: trace.stacks,
         threshold_ns: Some(nanoseconds(trace.threshold)),
+        converge_ns: (!session.runs().is_empty()).then(|| nanoseconds(trace.converge_within)),
         costs,
     };
     let symbols = running.symbols.clone();

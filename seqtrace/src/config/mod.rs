@@ -7,10 +7,12 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+use globset::Glob;
 
 use crate::cli::{
-    AuditArguments, Cli, Command, DiscoverArguments, DoctorArguments, FlameArguments, FlameFormat,
-    StatArguments, TextSource, TopArguments, TraceArguments, VerbosityArguments,
+    AuditArguments, Cli, Command, ConvergeArguments, DiscoverArguments, DoctorArguments,
+    FlameArguments, FlameFormat, RetryArguments, StatArguments, TextSource, TopArguments,
+    TraceArguments, VerbosityArguments,
 };
 
 mod sites;
@@ -55,6 +57,8 @@ pub enum Task {
         view: View,
         /// The kernel to look at.
         input: Input,
+        /// What would be probed beyond the cold sites.
+        request: RequestWords,
         /// Where sites come from.
         sources: Sources,
     },
@@ -86,12 +90,23 @@ pub struct Span {
 pub struct Trace {
     /// Single events that lasted at least this long are recorded.
     pub threshold: Duration,
+    /// What is probed beyond the cold sites.
+    pub request: RequestWords,
+    /// A read section that has been retrying for longer does not converge.
+    pub converge_within: Duration,
     /// Whether the readers' stacks are walked and counted.
     pub stacks: bool,
     /// Debuginfo of vmlinux for inlined calls in stacks; `None`: the installed one, if any.
     pub debuginfo: Option<PathBuf>,
     /// Where sites come from.
     pub sources: Sources,
+}
+
+/// What is probed beyond the cold sites.
+#[derive(Debug, Default)]
+pub struct RequestWords {
+    /// Patterns for seqcounts of which every retry is counted.
+    pub retries: Vec<Glob>,
 }
 
 /// Where sites come from.
@@ -234,17 +249,29 @@ fn check_writable(path: &Path) -> Result<()> {
 fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityArguments) {
     let TraceArguments {
         threshold,
+        converge,
         debuginfo,
         discover,
     } = arguments;
+    let ConvergeArguments {
+        retries,
+        converge_within,
+    } = converge;
     let (sources, verbosity) = sources(&discover);
     let trace = Trace {
         threshold,
+        request: request(retries),
+        converge_within,
         stacks,
         debuginfo,
         sources,
     };
     (trace, verbosity)
+}
+
+fn request(arguments: RetryArguments) -> RequestWords {
+    let RetryArguments { retries } = arguments;
+    RequestWords { retries }
 }
 
 fn sources(arguments: &DiscoverArguments) -> (Sources, VerbosityArguments) {

@@ -61,6 +61,7 @@ pub(super) fn task(arguments: SitesArguments) -> Result<(Task, VerbosityArgument
         disassemble,
         catalog,
         score,
+        retries,
         input,
         discover,
     } = arguments;
@@ -85,6 +86,10 @@ pub(super) fn task(arguments: SitesArguments) -> Result<(Task, VerbosityArgument
     } else {
         View::Table { long, selection }
     };
+    ensure!(
+        image.is_none() || retries.retries.is_empty(),
+        "--retries is about what would be probed, which a file does not tell: leave --image out"
+    );
     let task = Task::Sites {
         view,
         input: Input {
@@ -92,6 +97,7 @@ pub(super) fn task(arguments: SitesArguments) -> Result<(Task, VerbosityArgument
             modules,
             debuginfo,
         },
+        request: super::request(retries),
         sources,
     };
     Ok((task, verbosity))

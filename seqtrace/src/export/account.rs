@@ -56,6 +56,10 @@ const LOSSES: [(&str, &str); seqtrace_common::loss::COUNT as usize] = [
         "missed",
         "probes that fired while their CPU was in another probe or in a map; not counted",
     ),
+    (
+        "runs_full",
+        "failed checks in no run: too many readers retried at once; runs are too few and too short",
+    ),
 ];
 
 /// The lines about the sites: `sites = probed + skipped + refused`, and the reasons.
@@ -189,6 +193,10 @@ fn skip_meaning(reason: &str) -> Option<&'static str> {
         Skip::Blacklisted,
         Skip::InitText,
         Skip::UsedByTracer,
+        Skip::CountedAtCheck,
+        Skip::CountedAtRetry,
+        Skip::CountedAtFallback,
+        Skip::OtherCondition,
     ];
     let skip = known.into_iter().find(|skip| skip.word() == reason)?;
     Some(match skip {
@@ -196,6 +204,10 @@ fn skip_meaning(reason: &str) -> Option<&'static str> {
         Skip::Blacklisted => "the function is on the kernel's kprobes blacklist",
         Skip::InitText => "the function is gone after boot",
         Skip::UsedByTracer => "the tracer's own events run through it",
+        Skip::CountedAtCheck => "its retries are counted at the check",
+        Skip::CountedAtRetry => "its failures are counted at the site they lead to",
+        Skip::CountedAtFallback => "its failures are counted as fallbacks",
+        Skip::OtherCondition => "whether it failed is not told by one flag",
     })
 }
 

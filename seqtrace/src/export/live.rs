@@ -8,7 +8,7 @@ use crate::{
         snapshot::{Row, Snapshot},
     },
     export::{
-        account,
+        account, checks,
         columns::{self, Column, Overflow},
         quantity::{plural, three_digits},
         table::{headline, names, nothing, top_owner, top_reader, waited},
@@ -30,11 +30,11 @@ pub fn screen(
     height: Option<usize>,
 ) -> String {
     let head = account::line("seqtrace", &headline(snapshot), None);
-    let body = if snapshot.rows.is_empty() {
-        nothing(snapshot)
-    } else {
+    let body = if snapshot.rows.iter().any(checks::is_loss) {
         let room = height.map_or(usize::MAX, |height| height.saturating_sub(FRAME).max(1));
         rows(snapshot, interval, width, room)
+    } else {
+        nothing(snapshot)
     };
     format!("{head}\n{body}\n{}", foot(snapshot))
         .lines()
@@ -47,6 +47,7 @@ fn rows(snapshot: &Snapshot, interval: &Interval, width: Option<usize>, room: us
         .rows
         .iter()
         .zip(interval.rows.iter().copied())
+        .filter(|(row, _)| checks::is_loss(row))
         .collect();
     rows.sort_by_key(|(_, change)| Reverse((change.total_ns, change.count)));
     let left_out = rows.len().saturating_sub(room);

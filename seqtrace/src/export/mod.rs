@@ -15,6 +15,7 @@ pub mod sites;
 pub mod table;
 
 mod account;
+mod checks;
 mod columns;
 mod inlined;
 mod quantity;

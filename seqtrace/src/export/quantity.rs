@@ -53,6 +53,15 @@ pub(super) fn share(part: u64, whole: u64) -> String {
     }
 }
 
+/// The number, `-` for none.
+pub(super) fn dash_if_zero(number: u64) -> String {
+    if number == 0 {
+        "-".to_owned()
+    } else {
+        number.to_string()
+    }
+}
+
 /// `1 site`, `2 sites`.
 pub(super) fn plural(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };

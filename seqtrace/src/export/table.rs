@@ -11,9 +11,9 @@ use crate::{
     },
     discover::catalog::Lockname,
     export::{
-        account,
+        account, checks,
         columns::{self, Column, Overflow},
-        quantity::{duration, duration_inline, plural, share, three_digits},
+        quantity::{dash_if_zero, duration, duration_inline, plural, share, three_digits},
     },
     plan::Kind,
 };
@@ -25,9 +25,7 @@ const EVENTS: usize = 5;
 /// `width` characters where that is possible; `None`: as long as need be.
 pub fn closing(snapshot: &Snapshot, width: Option<usize>) -> String {
     let mut parts = vec![account::line("seqtrace", &headline(snapshot), width)];
-    if snapshot.rows.is_empty() {
-        parts.push(nothing(snapshot));
-    } else {
+    if snapshot.rows.iter().any(checks::is_loss) {
         parts.push(sites(snapshot, width));
         if snapshot.seqcounts.iter().any(|sum| sum.sites > 1) {
             parts.push(seqcounts(&snapshot.seqcounts, width));
@@ -35,9 +33,14 @@ pub fn closing(snapshot: &Snapshot, width: Option<usize>) -> String {
         if !snapshot.events.is_empty() {
             parts.push(events(&snapshot.events, width));
         }
+    } else {
+        parts.push(nothing(snapshot));
     }
+    parts.extend(checks::section(snapshot, width));
     parts.push(
         in_flight(&snapshot.rows, width)
+            + &checks::in_flight(&snapshot.rows, width)
+            + &checks::limit(snapshot, width)
             + &account::coverage(&snapshot.coverage, width)
             + &account::losses(snapshot, width)
             + &account::broken(&snapshot.check(), width)
@@ -77,7 +80,8 @@ pub(super) fn nothing(snapshot: &Snapshot) -> String {
 /// A line for each site, in as many tables as the width asks for: first the numbers, under headings
 /// of the seqcounts where those do not fit beside, then the tasks.
 fn sites(snapshot: &Snapshot, width: Option<usize>) -> String {
-    let mut rows: Vec<&Row> = snapshot.rows.iter().collect();
+    let rows = snapshot.rows.iter();
+    let mut rows: Vec<&Row> = rows.filter(|row| checks::is_loss(row)).collect();
     let [seqcount, site] = names(rows.iter().copied());
     let SiteColumns { numbers, tasks } = SiteColumns::new(&rows, snapshot.elapsed_ns);
     let all = without_blanks(numbers.iter().chain(&tasks));
@@ -159,13 +163,13 @@ pub(super) fn module(image: &str) -> String {
 
 /// A duration of a block, a spin or a run of failed checks; a retry has none.
 pub(super) fn waited(row: &Row, duration_ns: Option<u64>) -> String {
-    match (row.kind, duration_ns) {
-        (Kind::Block | Kind::Spin | Kind::Check | Kind::Write, Some(duration_ns)) => {
-            duration(duration_ns)
-        }
-        (Kind::Block | Kind::Spin | Kind::Check | Kind::Write, None)
-        | (Kind::Retry | Kind::Fallback, _) => "-".to_owned(),
-    }
+    let has_duration = match row.kind {
+        Kind::Block | Kind::Spin | Kind::Write => true,
+        Kind::Retry | Kind::Fallback => false,
+        Kind::Check => row.runs.is_some(),
+    };
+    let duration_ns = duration_ns.filter(|_| has_duration);
+    duration_ns.map_or_else(|| "-".to_owned(), duration)
 }
 
 fn slept(row: &Row) -> String {
@@ -223,6 +227,7 @@ fn seqcounts(sums: &[SeqcountRow], width: Option<usize>) -> String {
         number("SLEPT", |sum| sum.slept),
         number("SPINS", |sum| sum.spins),
         number("RETRIES", |sum| sum.retries),
+        Column::number("RETRYING", sums().map(retrying)),
         number("FALLBACKS", |sum| sum.fallbacks),
         number("SITES", |sum| sum.sites),
         Column::text("WRITERS' LOCK", sums().map(|sum| lock(sum.lockname))),
@@ -231,11 +236,12 @@ fn seqcounts(sums: &[SeqcountRow], width: Option<usize>) -> String {
     columns::render(&[&names], &values, width, Overflow::Continue)
 }
 
-fn dash_if_zero(number: u64) -> String {
-    if number == 0 {
+/// The time of all runs of failed checks.
+fn retrying(sum: &SeqcountRow) -> String {
+    if sum.run_ns == 0 {
         "-".to_owned()
     } else {
-        number.to_string()
+        duration(sum.run_ns)
     }
 }
 
@@ -264,7 +270,11 @@ fn events(events: &[EventRow], width: Option<usize>) -> String {
     };
     let how = |event: &EventRow| {
         let slept = if event.slept { ", slept" } else { "" };
-        format!("{}{slept}", event.kind.word())
+        let tries = event.retries.map_or_else(String::new, |retries| {
+            format!(", {}", plural_retries(retries))
+        });
+        let goes_on = if event.unconverged { " and on" } else { "" };
+        format!("{}{slept}{tries}{goes_on}", event.kind.word())
     };
     let longest = Column::number("LONGEST", events().map(|event| duration(event.duration_ns)));
     let site = Column::text("SITE", events().map(|event| event.site.clone()));
@@ -278,6 +288,14 @@ fn events(events: &[EventRow], width: Option<usize>) -> String {
     ];
     let values = without_blanks(values.iter());
     columns::render(&[&site, &longest], &values, width, Overflow::Continue)
+}
+
+fn plural_retries(retries: u64) -> String {
+    if retries == 1 {
+        "1 retry".to_owned()
+    } else {
+        format!("{retries} retries")
+    }
 }
 
 /// Readers that were inside a block at the end: perhaps stuck, so it is said in so many words.

@@ -45,6 +45,10 @@ impl Skip {
             Self::Blacklisted => "blacklisted",
             Self::InitText => "init_text",
             Self::UsedByTracer => "used_by_tracer",
+            Self::CountedAtCheck => "counted_at_check",
+            Self::CountedAtRetry => "counted_at_retry",
+            Self::CountedAtFallback => "counted_at_fallback",
+            Self::OtherCondition => "other_condition",
         }
     }
 }

@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{discover::catalog::Catalog, kernel::hazards::Hazards};
 
+mod checks;
 pub mod hazard;
+mod names;
 pub mod target;
 
+pub use names::SeqcountNames;
 pub use target::{Backend, Kind, Place, Target};
 
 /// What to attach and what not. `targets` has every site of the catalog exactly once, in the order
@@ -32,6 +35,21 @@ pub enum Skip {
     InitText,
     /// The tracer itself runs this function for each event.
     UsedByTracer,
+    /// A cold site whose retries are counted at the checks that lead there.
+    CountedAtCheck,
+    /// A check whose failures lead to a probed site of retries, from other checks too.
+    CountedAtRetry,
+    /// A check whose failures lead to a probed site of fallbacks.
+    CountedAtFallback,
+    /// A check whose result is used by an instruction that does not ask for equality.
+    OtherCondition,
+}
+
+/// What is asked for beyond the cold sites.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Seqcounts whose checks are probed, so that every retry is counted.
+    pub retries: SeqcountNames,
 }
 
 /// Byte offsets of the rt_mutex owner from the address of each kind of lock; `None` where the
@@ -58,24 +76,30 @@ impl OwnerOffsets {
     }
 }
 
-/// Decides for every site of `catalog` whether it is probed.
+/// Decides for every site of `catalog`, and for every instance that `request` asks for, whether it
+/// is probed.
 ///
 /// `bases` has the run-time base address of each image by name.
 ///
 /// # Errors
 ///
-/// When an image of the catalog has no base: it is not loaded.
+/// When an image of the catalog has no base: it is not loaded; when a pattern of the request matches
+/// nothing.
 pub fn plan(
     catalog: &Catalog,
     bases: &BTreeMap<String, u64>,
     hazards: &Hazards,
     owners: OwnerOffsets,
+    request: &Request,
 ) -> Result<Plan> {
+    checks::require_matches(catalog, request)?;
     let mut targets = Vec::new();
+    let mut first_sites = Vec::new();
     for image in &catalog.images {
         let base = *bases
             .get(&image.image)
             .with_context(|| format!("`{}` is not loaded in this kernel", image.image))?;
+        first_sites.push((image, base, targets.len()));
         for site in &image.sites {
             let address = base.wrapping_add(site.image_offset);
             let end_address = site.end.map(|end| base.wrapping_add(end.image_offset));
@@ -90,6 +114,9 @@ pub fn plan(
                 place: Place::Site(site.clone()),
             });
         }
+    }
+    for (image, base, first) in first_sites {
+        checks::add(&mut targets, first, image, base, hazards, request);
     }
     Ok(Plan { targets })
 }
@@ -143,6 +170,7 @@ mod tests {
             &bases,
             &Hazards::default(),
             OwnerOffsets::default(),
+            &Request::default(),
         )
         .expect("the image is loaded");
         let found: Vec<_> = plan.targets.iter().map(|t| (t.address, t.skip)).collect();
@@ -164,8 +192,14 @@ mod tests {
             ..OwnerOffsets::default()
         };
         let bases = BTreeMap::from([("vmlinux".to_owned(), 0)]);
-        let plan = plan(&catalog(vec![block]), &bases, &Hazards::default(), owners)
-            .expect("the image is loaded");
+        let plan = plan(
+            &catalog(vec![block]),
+            &bases,
+            &Hazards::default(),
+            owners,
+            &Request::default(),
+        )
+        .expect("the image is loaded");
         assert_eq!(plan.targets[0].owner_offset, Some(24));
     }
 
@@ -176,6 +210,7 @@ mod tests {
             &BTreeMap::new(),
             &Hazards::default(),
             OwnerOffsets::default(),
+            &Request::default(),
         )
         .expect_err("no base");
         assert_eq!(error.to_string(), "`vmlinux` is not loaded in this kernel");

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Skip;
-use crate::discover::catalog::{Instance, Role, Seqcount, Site};
+use crate::discover::catalog::{Half, Instance, Role, Seqcount, Site};
 
 /// One place and what is to become of it.
 #[derive(Clone, Debug)]
@@ -117,19 +117,27 @@ impl Place {
         }
     }
 
-    /// Distance from the function's symbol, bytes.
+    /// Distance of the instruction to be probed from the function's symbol, bytes; wrapped around
+    /// where it lies in front of that.
     pub fn offset(&self) -> u64 {
         match self {
             Self::Site(site) => site.offset,
-            Self::Instance(instance) => instance.offset,
+            Self::Instance(instance) => {
+                let function = instance.image_offset.wrapping_sub(instance.offset);
+                self.image_offset().wrapping_sub(function)
+            }
         }
     }
 
-    /// Distance from the image's base, bytes.
+    /// Distance of the instruction to be probed from the image's base, bytes. A check is probed where
+    /// its result is used, not at the re-load, by which it goes: only there is it known.
     pub fn image_offset(&self) -> u64 {
         match self {
             Self::Site(site) => site.image_offset,
-            Self::Instance(instance) => instance.image_offset,
+            Self::Instance(instance) => match &instance.half {
+                Half::Check(check) => check.decides,
+                Half::Begin { .. } | Half::Write(_) => instance.image_offset,
+            },
         }
     }
 

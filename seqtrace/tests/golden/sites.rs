@@ -224,9 +224,25 @@ fn plan(catalog: &Catalog) -> Plan {
         skip: (site.function == "ktime_get").then_some(Skip::UsedByTracer),
         on_demand: false,
     });
-    Plan {
-        targets: targets.collect(),
-    }
+    let mut targets: Vec<Target> = targets.collect();
+    let checks = catalog.images.iter().flat_map(|image| {
+        let checks = image.instances.iter();
+        let checks = checks.filter(|instance| matches!(instance.half, Half::Check(_)));
+        checks.map(move |check| (image, check))
+    });
+    // Every retry of one of the seqcounts is to be counted.
+    let asked = checks.filter(|(_, check)| check.seqcount.name == d_seq());
+    targets.extend(asked.map(|(image, check)| Target {
+        image: image.image.clone(),
+        kind: plan::Kind::Check,
+        place: Place::Instance(check.clone()),
+        address: 0xffff_ffff_8100_0000 + check.image_offset,
+        end_address: None,
+        owner_offset: None,
+        skip: None,
+        on_demand: false,
+    }));
+    Plan { targets }
 }
 
 /// As for the running kernel, or as for a file.

@@ -13,7 +13,7 @@ use crate::{
     aggregate::{coverage, snapshot::Costs},
     cli::{RoleArgument, SelectionArguments},
     command::prepare::{self, Prepared},
-    config::{Input, Sources, View},
+    config::{Input, RequestWords, Sources, View},
     discover::{
         card::{self, Card},
         catalog::{Catalog, ImageCatalog},
@@ -61,10 +61,16 @@ enum Origin {
 /// # Errors
 ///
 /// When the sites cannot be found, nothing matches, or the output cannot be written.
-pub fn sites(view: &View, input: &Input, sources: &Sources, progress: bool) -> Result<()> {
+pub fn sites(
+    view: &View,
+    input: &Input,
+    request: &RequestWords,
+    sources: &Sources,
+    progress: bool,
+) -> Result<()> {
     let mut found = match &input.image {
         Some(file) => offline(file, input, progress)?,
-        None => running(sources, progress)?,
+        None => running(sources, request, progress)?,
     };
     match &input.debuginfo {
         Some(file) => debuginfo::annotate(&mut found.catalog, file)?,
@@ -189,14 +195,14 @@ impl Origin {
     }
 }
 
-fn running(sources: &Sources, progress: bool) -> Result<Found> {
+fn running(sources: &Sources, request: &RequestWords, progress: bool) -> Result<Found> {
     let Prepared {
         running,
         catalog,
         plan,
         unknown_hazards,
         costs,
-    } = prepare::prepare(sources, progress)?;
+    } = prepare::prepare(sources, request, progress)?;
     Ok(Found {
         release: Some(running.release.clone()),
         catalog,

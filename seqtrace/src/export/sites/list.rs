@@ -71,11 +71,7 @@ impl<'a> Line<'a> {
             place: &site.site,
             kind: Kind::of_role(site.kind),
             detail: site.lock_function.clone().unwrap_or_else(dash),
-            plan: match site.plan {
-                None => dash(),
-                Some(Probe::Probe) => "probe".to_owned(),
-                Some(Probe::Skip(skip)) => format!("skip: {}", skip.word()),
-            },
+            plan: plan(site.plan),
             seqcount: &site.seqcount,
             unknown: site.name == "unknown",
             lockname: site.lockname,
@@ -94,7 +90,7 @@ impl<'a> Line<'a> {
             place: &instance.instance,
             kind: instance.half.kind(),
             detail,
-            plan: dash(),
+            plan: plan(instance.plan),
             seqcount: &instance.seqcount,
             unknown: instance.name == "unknown",
             lockname: instance.lockname,
@@ -107,12 +103,26 @@ fn dash() -> String {
     "-".to_owned()
 }
 
+fn plan(probe: Option<Probe>) -> String {
+    match probe {
+        None => dash(),
+        Some(Probe::Probe) => "probe".to_owned(),
+        Some(Probe::Skip(skip)) => format!("skip: {}", skip.word()),
+    }
+}
+
 fn detail(half: &HalfDocument) -> String {
     match half {
         HalfDocument::Begin { odd, reloads: _ } => odd_word(*odd).to_owned(),
         HalfDocument::Check(Check {
-            condition, class, ..
-        }) => format!("{condition}, {}", class_word(*class)),
+            condition,
+            class,
+            loops,
+            ..
+        }) => {
+            let loops = if *loops { ", loop" } else { "" };
+            format!("{condition}, {}{loops}", class_word(*class))
+        }
         HalfDocument::Write { write } => write_word(*write).to_owned(),
     }
 }

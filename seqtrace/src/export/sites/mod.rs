@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     aggregate::snapshot::{Costs, Coverage},
-    discover::catalog::{Catalog, Only},
+    discover::catalog::{Catalog, Instance, Only},
     export::{
         account,
         quantity::plural,
         selection::{Kind, Selection, SelectionWords},
     },
-    plan::Plan,
+    plan::{Place, Plan, Target},
 };
 
 mod groups;
@@ -80,7 +80,11 @@ impl Sites {
             .iter()
             .flat_map(|image| image.instances.iter().map(move |one| (image, one)))
             .filter(|(_, instance)| selection.takes_instance(instance))
-            .map(|(image, instance)| PlacedInstance::new(&image.image, instance));
+            .map(|(image, instance)| {
+                let of_instance = |target: &&Target| is_of(target, &image.image, instance);
+                let target = targets.and_then(|targets| targets.iter().find(of_instance));
+                PlacedInstance::new(&image.image, instance, target)
+            });
         let disagreements = catalog
             .images
             .iter()
@@ -202,5 +206,16 @@ fn by_kind(counts: &BTreeMap<Kind, u64>) -> String {
         String::new()
     } else {
         format!(": {}", counts.join(", "))
+    }
+}
+
+fn is_of(target: &Target, image: &str, instance: &Instance) -> bool {
+    match &target.place {
+        Place::Site(_) => false,
+        // Debuginfo may have added the inline chain meanwhile.
+        Place::Instance(one) => {
+            let place = |one: &Instance| (one.image_offset, one.half.word());
+            target.image == image && place(one) == place(instance)
+        }
     }
 }

@@ -98,6 +98,9 @@ pub struct PlacedInstance {
     pub sites: Vec<u64>,
     /// The calls that were inlined here, outermost first; empty without debuginfo.
     pub chain: Vec<Frame>,
+    /// What would become of it; `None` where nothing asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Probe>,
 }
 
 /// An instance that only one of debuginfo and the scan has.
@@ -193,7 +196,7 @@ impl PlannedSite {
 }
 
 impl PlacedInstance {
-    pub(super) fn new(image: &str, instance: &Instance) -> Self {
+    pub(super) fn new(image: &str, instance: &Instance, target: Option<&Target>) -> Self {
         let label = instance.label();
         let Instance {
             function,
@@ -218,6 +221,7 @@ impl PlacedInstance {
             open_coded: *open_coded,
             sites: sites.clone(),
             chain: chain.clone(),
+            plan: target.map(|target| target.skip.map_or(Probe::Probe, Probe::Skip)),
         }
     }
 }

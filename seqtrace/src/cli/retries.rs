@@ -1,0 +1,26 @@
+//! Words about counting every retry.
+
+use std::time::Duration;
+
+use clap::Args;
+use globset::Glob;
+
+/// Which read sections are watched at their checks.
+#[derive(Args, Debug)]
+pub struct RetryArguments {
+    /// Count every retry of the seqcounts with such a name (`rename_lock`, `tk_*`), at a price for
+    /// each of their readers, also for those that do not retry
+    #[arg(long, value_name = "GLOB", value_parser = super::glob)]
+    pub retries: Vec<Glob>,
+}
+
+/// The same, and when a read section has retried for too long.
+#[derive(Args, Debug)]
+pub struct ConvergeArguments {
+    /// Which.
+    #[command(flatten)]
+    pub retries: RetryArguments,
+    /// With --retries: a read section that has been retrying for longer does not converge
+    #[arg(long, value_name = "TIME", value_parser = super::duration, default_value = "10ms")]
+    pub converge_within: Duration,
+}
