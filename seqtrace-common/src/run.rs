@@ -17,9 +17,13 @@ pub struct RunKey {
     pub slot: u32,
     /// Stack pointer at the check.
     pub stack_pointer: u64,
+    /// [`crate::site::SiteEntry::generation`], so that no run goes on behind a time without probe.
+    pub generation: u32,
+    /// Zero; keeps the size a multiple of eight.
+    pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<RunKey>() == 16);
+const _: () = assert!(size_of::<RunKey>() == 24);
 
 /// A run that is not over. Value of the map `RUNS`; removed by the check that passes.
 #[repr(C)]

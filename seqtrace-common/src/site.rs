@@ -15,9 +15,14 @@ pub struct SiteEntry {
     /// Index of the check's counters in the `RUN_COUNTERS` map, or [`SiteEntry::NO_RUN`] where
     /// runs are not followed.
     pub run: u32,
+    /// How often the probe has been put back: what began before it was taken off may have ended
+    /// unseen. User space raises it while there is no probe.
+    pub generation: u32,
+    /// Zero; keeps the size a multiple of eight.
+    pub reserved: u32,
 }
 
-const _: () = assert!(size_of::<SiteEntry>() == 16);
+const _: () = assert!(size_of::<SiteEntry>() == 24);
 
 impl SiteEntry {
     /// No register is known to hold the sequence value.

@@ -46,6 +46,8 @@ fn key(ctx: &ProbeContext, site: &SiteEntry) -> RunKey {
         tid: task::wait_key(site.slot).tid,
         slot: site.slot,
         stack_pointer: site::registers(ctx).rsp,
+        generation: site.generation,
+        reserved: 0,
     }
 }
 

@@ -157,11 +157,12 @@ fn examples(document: &str) -> Vec<Vec<String>> {
 fn the_examples_in_the_documents_are_command_lines_of_this_version() {
     let readme = examples(include_str!("../../README.md"));
     let sites = examples(include_str!("../../docs/sites.md"));
+    let guide = examples(include_str!("../../docs/guide.md"));
     assert!(
-        readme.len() >= 7 && sites.len() >= 8,
-        "{readme:?} {sites:?}"
+        readme.len() >= 7 && sites.len() >= 8 && guide.len() >= 2,
+        "{readme:?} {sites:?} {guide:?}"
     );
-    for words in readme.into_iter().chain(sites) {
+    for words in readme.into_iter().chain(sites).chain(guide) {
         let words = std::iter::once("seqtrace".to_owned()).chain(words);
         let words: Vec<String> = words.collect();
         if let Err(error) = Cli::try_parse_from(&words) {

@@ -116,15 +116,7 @@ pub(super) fn load(
         )
         .load(OBJECT)
         .context("failed to create the maps of the eBPF object")?;
-    let sites = ebpf
-        .map_mut("SITES")
-        .context("failed to find the map `SITES`")?;
-    let mut sites: HashMap<_, u64, SiteEntry> = sites.try_into()?;
-    for (address, entry) in &table.entries {
-        sites
-            .insert(address, entry, 0)
-            .context("failed to fill the site table")?;
-    }
+    describe(&mut ebpf, &table.entries)?;
     for (name, program) in ebpf.programs_mut() {
         // The one that reads text is for discovery.
         if let Program::KProbe(program) = program {
@@ -132,6 +124,20 @@ pub(super) fn load(
         }
     }
     Ok(ebpf)
+}
+
+/// Writes entries into the site table.
+pub(super) fn describe(ebpf: &mut Ebpf, entries: &[(u64, SiteEntry)]) -> Result<()> {
+    let sites = ebpf
+        .map_mut("SITES")
+        .context("failed to find the map `SITES`")?;
+    let mut sites: HashMap<_, u64, SiteEntry> = sites.try_into()?;
+    for (address, entry) in entries {
+        sites
+            .insert(address, entry, 0)
+            .context("failed to fill the site table")?;
+    }
+    Ok(())
 }
 
 fn settings(layout: &TaskLayout, options: &AttachOptions) -> Settings {

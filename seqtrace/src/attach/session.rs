@@ -14,6 +14,8 @@ use aya::{
     maps::{Array, Map},
 };
 
+use seqtrace_common::site::SiteEntry;
+
 use super::{
     kprobes::Kprobes,
     missed::Missed,
@@ -56,6 +58,7 @@ pub struct Session {
     probes: BTreeMap<u32, SlotProbes>,
     probed: BTreeSet<u32>,
     runs: Vec<u32>,
+    entries: Vec<(u64, SiteEntry)>,
     refusals: Vec<(u32, Refusal)>,
     options: AttachOptions,
     attach_time: Duration,
@@ -93,6 +96,7 @@ impl Session {
             probes: table.probes.clone(),
             probed: BTreeSet::new(),
             runs: table.runs.clone(),
+            entries: table.entries.clone(),
             refusals: table.refusals.clone(),
             options: *options,
             attach_time: Duration::ZERO,
@@ -168,6 +172,7 @@ impl Session {
             .get(&slot)
             .with_context(|| format!("no probe is planned for slot {slot}"))?;
         let SlotProbes { start, end, .. } = probes.clone();
+        self.renew(slot)?;
         for probe in end.iter().chain([&start]) {
             self.place(probe)?;
         }
@@ -177,6 +182,18 @@ impl Session {
             self.probed.insert(slot);
         }
         Ok(attached)
+    }
+
+    /// Makes the kernel side forget the runs that were under way when the probe was taken off: they
+    /// stay in flight.
+    fn renew(&mut self, slot: u32) -> Result<()> {
+        let entries = self.entries.iter_mut();
+        let mut own: Vec<_> = entries.filter(|(_, entry)| entry.slot == slot).collect();
+        for (_, entry) in &mut own {
+            entry.generation += 1;
+        }
+        let own: Vec<(u64, SiteEntry)> = own.into_iter().map(|entry| *entry).collect();
+        object::describe(&mut self.ebpf, &own)
     }
 
     /// Takes the probes at `slot` off; the others go on. What they counted stays. A block that is under

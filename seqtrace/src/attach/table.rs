@@ -102,6 +102,8 @@ impl Table {
                 .map_or(SiteEntry::NO_REGISTER, u32::from),
             owner_offset: owner_offset.unwrap_or(SiteEntry::NO_OWNER),
             run: self.run(slot, place),
+            generation: 0,
+            reserved: 0,
         };
         let block_end = site.and_then(|site: &Site| site.end);
         let mut end = None;

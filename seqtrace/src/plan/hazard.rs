@@ -8,8 +8,11 @@ use crate::{kernel::hazards::Hazards, plan::Skip};
 /// `bpf_ktime_get_ns` reads the clock through `ktime_get_mono_fast_ns` (`kernel/bpf/helpers.c`);
 /// the stack walk asks `mod_find` and `bpf_ksym_find` for foreign text
 /// (`kernel/module/tree_lookup.c`, `kernel/bpf/core.c`); the clock itself goes through the
-/// clocksource's read function.
-const USED_BY_TRACER: [&str; 9] = [
+/// clocksource's read function, on Hyper-V one that reads a sequence itself
+/// (`drivers/clocksource/hyperv_timer.c`). Locks of maps that are waited for read the same clock since
+/// 6.15 (`kernel/bpf/rqspinlock.c`). `ktime_get` and its kin are not among them: nothing here reads
+/// `tk_core`.
+const USED_BY_TRACER: [&str; 12] = [
     "bpf_ksym_find",
     "cyc2ns_read_begin",
     "__cyc2ns_read",
@@ -19,6 +22,9 @@ const USED_BY_TRACER: [&str; 9] = [
     "native_sched_clock",
     "pvclock_clocksource_read",
     "pvclock_clocksource_read_nowd",
+    "read_hv_clock_tsc",
+    "read_hv_clock_tsc_cs",
+    "read_hv_sched_clock_tsc",
 ];
 
 /// Why no probe may be at `address`, which lies in `function`, or `None`.

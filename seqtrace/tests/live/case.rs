@@ -1,6 +1,6 @@
 //! The cases, in the order in which they run.
 
-use crate::{audit, catalog, guest::Guest, numbers, refusal, session, shutdown, sites};
+use crate::{audit, catalog, guest::Guest, numbers, refusal, retries, session, shutdown, sites};
 
 /// A case: panics when it does not hold, else returns the numbers that it looked at.
 pub(crate) type Case = fn(&Guest) -> String;
@@ -38,6 +38,11 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "a_flamegraph_is_drawn_or_its_lack_is_told",
         numbers::a_flamegraph_is_drawn_or_its_lack_is_told,
+    ),
+    ("every_retry_is_counted", retries::every_retry_is_counted),
+    (
+        "checks_that_the_tracer_runs_are_left_out",
+        retries::checks_that_the_tracer_runs_are_left_out,
     ),
     (
         "the_status_of_the_command_is_kept",

@@ -22,6 +22,7 @@ mod catalog;
 mod guest;
 mod numbers;
 mod refusal;
+mod retries;
 mod seqtrace;
 mod session;
 mod shutdown;

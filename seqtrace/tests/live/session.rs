@@ -66,6 +66,7 @@ fn target(running: &Running, role: Role, function: &str, end: Option<&str>) -> T
             }),
             lock_function: None,
             sequence_register: None,
+            location: None,
             chain: Vec::new(),
         }),
     }
