@@ -34,6 +34,7 @@ pub(super) fn target(function: &str, role: Role) -> Target {
             lock_function: None,
             sequence_register: None,
             location: None,
+            cold: Vec::new(),
             chain: Vec::new(),
         }),
         address: 0,

@@ -227,6 +227,7 @@ mod tests {
                 lock_function: None,
                 sequence_register: None,
                 location: None,
+                cold: Vec::new(),
                 chain: Vec::new(),
             }),
         }

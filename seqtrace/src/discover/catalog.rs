@@ -1,5 +1,7 @@
 //! The catalog: every site of one kernel, with addresses that do not depend on its load address.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use super::{
@@ -32,6 +34,10 @@ pub struct ImageCatalog {
     /// Inlined instances of primitives in the order of their addresses; what they execute with
     /// every read or write.
     pub instances: Vec<Instance>,
+    /// Global seqcounts that have no symbol and were named by their readers (`discover/witness.rs`),
+    /// by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inferred: BTreeMap<String, u64>,
     /// Where debuginfo and the scan say different things, by address; empty unless debuginfo was
     /// found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -90,6 +96,10 @@ pub struct Site {
     /// to execute; `None` where the code does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
+    /// For [`Role::Spin`]: the whole of the code that only a reader executes which waits here,
+    /// ascending. What follows the `pause` is executed as seldom as the `pause` itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cold: Vec<Stretch>,
     /// The calls that were inlined here, outermost first, with the function itself at the head;
     /// empty unless debuginfo was found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -103,6 +113,15 @@ pub struct BlockEnd {
     pub offset: u64,
     /// Distance from the image's base, bytes.
     pub image_offset: u64,
+}
+
+/// Bytes of text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Distance of the first from the image's base, bytes.
+    pub image_offset: u64,
+    /// How many.
+    pub bytes: u64,
 }
 
 /// One inlined instance of a primitive: one half of a read section, or of a write section.

@@ -4,6 +4,8 @@
 //! along which a reader goes that found the sequence odd, or changed. Blocks that only indirect
 //! jumps reach count as reached.
 
+use std::ops::Range;
+
 use rustc_hash::FxHashSet;
 
 use super::{
@@ -33,6 +35,8 @@ pub(super) struct ColdAddress {
     pub(super) block: Option<(u64, &'static str)>,
     /// For [`Role::Spin`]: the register with the odd value.
     pub(super) sequence_register: Option<u8>,
+    /// For [`Role::Spin`]: the blocks that only a reader executes which waits here, by address.
+    pub(super) cold: Vec<Range<u64>>,
     /// Whether the reader was seen to take the `seqlock_t`'s own lock.
     pub(super) takes_own_lock: bool,
 }
@@ -140,7 +144,25 @@ impl<'a> Findings<'a> {
     /// The pause of a spinning reader, if it is cold.
     pub(super) fn pauses(&self, spin: &Spin<'_>) -> Option<ColdAddress> {
         let is_cold = !self.calm[spin.pause.block as usize];
-        is_cold.then(|| pause(spin, self.known(&spin.test.words)))
+        is_cold.then(|| pause(spin, self.known(&spin.test.words), self.waiting(spin)))
+    }
+
+    /// The blocks that a reader comes through from the odd test on before it is where all others are.
+    fn waiting(&self, spin: &Spin<'_>) -> Vec<Range<u64>> {
+        let evidence = &self.study.evidence;
+        let starts = spin.test.odd.into_iter().chain([spin.pause.block]);
+        let mut found: Vec<BlockIndex> = Vec::new();
+        let mut next: Vec<BlockIndex> = starts.collect();
+        while let Some(at) = next.pop() {
+            if self.calm[at as usize] || found.contains(&at) {
+                continue;
+            }
+            found.push(at);
+            next.extend(evidence.block(at).successors.iter().map(|edge| edge.block));
+        }
+        found.sort_unstable_by_key(|&at| evidence.block(at).start);
+        let blocks = found.into_iter().map(|at| evidence.block(at));
+        blocks.map(|block| block.start..block.end).collect()
     }
 
     /// Where a failed check goes, if nothing else goes there.
@@ -200,11 +222,12 @@ fn block(study: &Study, wait: &Wait<'_>, words: Vec<ValueId>) -> ColdAddress {
         words,
         block: Some((reload.unwrap_or(unlocks.returns_to), locks.function.name)),
         sequence_register: None,
+        cold: Vec::new(),
         takes_own_lock: false,
     }
 }
 
-fn pause(spin: &Spin<'_>, words: Vec<ValueId>) -> ColdAddress {
+fn pause(spin: &Spin<'_>, words: Vec<ValueId>, cold: Vec<Range<u64>>) -> ColdAddress {
     let Spin { test, pause } = spin;
     // The tested register still holds the value if nothing between the test and here wrote it;
     // else another may hold a copy.
@@ -222,6 +245,7 @@ fn pause(spin: &Spin<'_>, words: Vec<ValueId>) -> ColdAddress {
         words,
         block: None,
         sequence_register: sequence_register.map(|(number, _)| number),
+        cold,
         takes_own_lock: false,
     }
 }
@@ -238,6 +262,7 @@ fn retried(study: &Study, check: &Check<'_>, unequal: BlockIndex) -> ColdAddress
         words: check.words.clone(),
         block: None,
         sequence_register: None,
+        cold: Vec::new(),
         takes_own_lock,
     }
 }

@@ -1,12 +1,12 @@
 //! What was found in the functions of an image → the catalog's entries, with names and addresses
 //! that do not depend on where the image was loaded.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, ops::Range};
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelExtend as _, ParallelIterator as _};
 
 use super::{
-    catalog::{BlockEnd, Half, Instance, Site, Write},
+    catalog::{BlockEnd, Half, Instance, Site, Stretch, Write},
     cold::{ColdAddress, Findings},
     evidence::Load,
     function::Function,
@@ -85,6 +85,7 @@ impl Entries<'_> {
             lock_function: cold.block.map(|(_, name)| name.to_owned()),
             sequence_register: cold.sequence_register,
             location: None,
+            cold: cold.cold.iter().map(|range| self.stretch(range)).collect(),
             chain: Vec::new(),
         })
     }
@@ -196,6 +197,13 @@ impl Entries<'_> {
             location: location::of(self.image, written.at),
             chain: Vec::new(),
         })
+    }
+
+    fn stretch(&self, range: &Range<u64>) -> Stretch {
+        Stretch {
+            image_offset: self.image_offset(range.start),
+            bytes: range.end - range.start,
+        }
     }
 
     fn image_offset(&self, address: u64) -> u64 {

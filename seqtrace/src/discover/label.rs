@@ -15,6 +15,7 @@ use super::{
     rules::Study,
     symbols::Symbol,
     value::ValueId,
+    witness::Witnesses,
 };
 
 /// Seqcounts whose readers do not take a lock to wait for the writer, on any kernel.
@@ -50,6 +51,8 @@ pub(super) struct Labels<'a> {
     /// By the names of seqcounts: the lock that all writers hold which were seen to hold one;
     /// `None` when they do not agree.
     held: FxHashMap<String, Option<String>>,
+    /// Names of globals that have no symbol.
+    witnesses: Option<&'a Witnesses>,
 }
 
 impl<'a> Labels<'a> {
@@ -75,6 +78,15 @@ impl<'a> Labels<'a> {
             locked,
             waited,
             held: FxHashMap::default(),
+            witnesses: None,
+        }
+    }
+
+    /// The same, with what known readers tell about globals that have no symbol.
+    pub(super) fn with_names(self, witnesses: &'a Witnesses) -> Self {
+        Self {
+            witnesses: Some(witnesses),
+            ..self
         }
     }
 
@@ -143,7 +155,7 @@ impl<'a> Labels<'a> {
         match study.identities.get(&word) {
             Some(Identity::Seqcount(seqcount)) => seqcount.clone(),
             Some(Identity::Global(address)) => Seqcount {
-                name: global(self.image, *address),
+                name: self.global_name(*address),
                 lockname: self.global_lockname(*address, allowed),
                 lock: None,
             },
@@ -188,6 +200,16 @@ impl<'a> Labels<'a> {
             .image
             .symbol_at(address)
             .map(|(symbol, _)| symbol.address)
+    }
+
+    fn global_name(&self, address: u64) -> Name {
+        match global(self.image, address) {
+            Name::Unknown => self
+                .witnesses
+                .and_then(|witnesses| witnesses.name(address))
+                .unwrap_or(Name::Unknown),
+            name => name,
+        }
     }
 
     fn global_lockname(&self, address: u64, allowed: &[Lockname]) -> Option<Lockname> {

@@ -67,6 +67,7 @@ mod tests;
 mod transfer;
 pub mod unpack;
 mod value;
+mod witness;
 mod writes;
 
 pub use scan::{scan, scan_every_function};

@@ -27,6 +27,7 @@ use super::{
     support::{Known, Support},
     survey::{Survey, Surveyor},
     value::{Value, ValueId, Values},
+    witness::Witnesses,
 };
 
 /// Finds the sites of an image.
@@ -84,7 +85,8 @@ fn run(
             findings: Findings::new(study, &confirmed),
         })
         .collect();
-    let labels = scan.labels(&studies);
+    let witnesses = Witnesses::new(image, &confirmed, &studies);
+    let labels = scan.labels(&studies, &witnesses);
     let entries = Entries {
         image,
         labels: &labels,
@@ -101,6 +103,7 @@ fn run(
         text_bytes: image.text_bytes(),
         sites,
         instances,
+        inferred: witnesses.offsets(image.base),
         disagreements: Vec::new(),
     }
 }
@@ -222,10 +225,11 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn labels(&self, studies: &[Studied<'a>]) -> Labels<'_> {
+    fn labels<'l>(&'l self, studies: &[Studied<'a>], witnesses: &'l Witnesses) -> Labels<'l> {
         let locks = self.surveys.iter().flat_map(|survey| &survey.locks);
         let all = || studies.iter().map(|(_, study)| study);
         let labels = Labels::new(self.image, self.btf, locks.copied().collect(), all());
+        let labels = labels.with_names(witnesses);
         labels.with_locks(all())
     }
 

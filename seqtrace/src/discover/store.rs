@@ -3,6 +3,8 @@
 //! JSON lines: a head, then a line for each site and each instance by address. The same catalog
 //! gives the same bytes. `docs/sites.md` has the format.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,9 @@ struct Head {
     realtime: bool,
     functions: u64,
     text_bytes: u64,
+    /// As in the catalog.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    inferred: BTreeMap<String, u64>,
     /// Number of lines of sites, by which a file that was cut off is known.
     sites: usize,
     /// Number of lines of instances.
@@ -73,6 +78,7 @@ pub fn encode(catalog: &ImageCatalog) -> Vec<u8> {
         text_bytes,
         sites,
         instances,
+        inferred,
         disagreements,
     } = catalog;
     let head = Head {
@@ -84,6 +90,7 @@ pub fn encode(catalog: &ImageCatalog) -> Vec<u8> {
         realtime: *realtime,
         functions: *functions,
         text_bytes: *text_bytes,
+        inferred: inferred.clone(),
         sites: sites.len(),
         instances: instances.len(),
         disagreements: disagreements.len(),
@@ -148,6 +155,7 @@ pub fn decode(bytes: &[u8], image: &str, build_id: &str) -> Result<Option<ImageC
         text_bytes: head.text_bytes,
         sites: Vec::new(),
         instances: Vec::new(),
+        inferred: head.inferred,
         disagreements: Vec::new(),
     };
     // The last line ends with a newline too.
@@ -177,7 +185,7 @@ pub fn decode(bytes: &[u8], image: &str, build_id: &str) -> Result<Option<ImageC
 mod tests {
     use super::*;
     use crate::discover::catalog::{
-        Frame, Half, Lockname, Name, Odd, Only, Role, Seqcount, Source, Write,
+        Frame, Half, Lockname, Name, Odd, Only, Role, Seqcount, Source, Stretch, Write,
     };
 
     fn seqcount() -> Seqcount {
@@ -230,12 +238,17 @@ mod tests {
                 lock_function: None,
                 sequence_register: Some(3),
                 location: None,
+                cold: vec![Stretch {
+                    image_offset: 0x1020,
+                    bytes: 4,
+                }],
                 chain: Vec::new(),
             }],
             instances: vec![
                 instance(0x1010, begin),
                 instance(0x1040, Half::Write(Write::End)),
             ],
+            inferred: BTreeMap::from([("rename_lock".to_owned(), 0xff_0000)]),
             disagreements: vec![Disagreement {
                 function: "d_walk".to_owned(),
                 offset: 0x11,

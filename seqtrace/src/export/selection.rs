@@ -240,6 +240,7 @@ mod tests {
             lock_function: None,
             sequence_register: None,
             location: None,
+            cold: Vec::new(),
             chain: chain.clone(),
         };
         let candidates = ["dentry.d_seq", "inode.i_seq"].map(str::to_owned);
@@ -265,6 +266,7 @@ mod tests {
             text_bytes: 0x3000,
             sites: vec![site],
             instances: vec![instance],
+            inferred: std::collections::BTreeMap::new(),
             disagreements: Vec::new(),
         };
         Catalog {

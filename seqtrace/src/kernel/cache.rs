@@ -101,6 +101,7 @@ mod tests {
             text_bytes: 2,
             sites: Vec::new(),
             instances: Vec::new(),
+            inferred: std::collections::BTreeMap::new(),
             disagreements: Vec::new(),
         }
     }

@@ -142,6 +142,7 @@ mod tests {
             lock_function: None,
             sequence_register: None,
             location: None,
+            cold: Vec::new(),
             chain: Vec::new(),
         }
     }
@@ -156,6 +157,7 @@ mod tests {
                 text_bytes: 1,
                 sites,
                 instances: Vec::new(),
+                inferred: BTreeMap::new(),
                 disagreements: Vec::new(),
             }],
         }

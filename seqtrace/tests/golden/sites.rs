@@ -52,6 +52,7 @@ fn site(function: &str, image_offset: u64, role: Role, name: Name) -> Site {
         lock_function: is_block.then(|| "rt_spin_lock".to_owned()),
         sequence_register: None,
         location: None,
+        cold: Vec::new(),
         chain: Vec::new(),
     }
 }
@@ -167,6 +168,7 @@ fn catalog() -> Catalog {
         text_bytes: 20_971_520,
         sites,
         instances,
+        inferred: std::collections::BTreeMap::new(),
         disagreements: if image == "vmlinux" {
             vec![missed()]
         } else {

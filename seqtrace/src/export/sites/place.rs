@@ -148,6 +148,7 @@ impl Image {
             text_bytes,
             sites,
             instances,
+            inferred: _,
             disagreements: _,
         } = catalog;
         let names = sites.iter().map(|site| &site.seqcount.name);
@@ -176,6 +177,7 @@ impl PlannedSite {
             lock_function,
             sequence_register: _,
             location: _,
+            cold: _,
             chain,
         } = site;
         Self {

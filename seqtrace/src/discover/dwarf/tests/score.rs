@@ -33,6 +33,7 @@ fn catalog(debuginfo: &Debuginfo) -> ImageCatalog {
         text_bytes: 1,
         sites: Vec::new(),
         instances: instances.collect(),
+        inferred: std::collections::BTreeMap::new(),
         disagreements: Vec::new(),
     }
 }
@@ -67,6 +68,7 @@ fn site(instance: &Instance, role: Role, image_offset: u64) -> Site {
         lock_function: None,
         sequence_register: None,
         location: None,
+        cold: Vec::new(),
         chain: Vec::new(),
     }
 }
