@@ -12,6 +12,8 @@ pub mod kind {
     pub const RUN: u32 = 3;
     /// A read section has been failing its check for longer than the limit, and goes on.
     pub const UNCONVERGED: u32 = 4;
+    /// A sample of the CPU clock found a reader waiting; never in the ring.
+    pub const SAMPLE: u32 = 8;
 }
 
 /// One event over the threshold.

@@ -1,5 +1,9 @@
 //! Settings that user space gives to the kernel side when the object is loaded.
 
+/// Time between two samples of a CPU's clock, nanoseconds: 997 in a second. Prime, so that what happens
+/// a round number of times a second is not always or never hit.
+pub const SAMPLE_NS: u64 = 1_000_000_000 / 997;
+
 /// Value of the read-only global `SETTINGS`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -8,6 +12,8 @@ pub struct Settings {
     pub threshold_ns: u64,
     /// A run of failed checks that lasts for longer, in nanoseconds, is said not to converge.
     pub converge_ns: u64,
+    /// Time between two samples of the CPU clock, nanoseconds: what one sample stands for.
+    pub sample_ns: u64,
     /// 1: walk the reader's stack and count by stack.
     pub stacks: u32,
     /// 1: write events over the threshold to the ring buffer.
@@ -22,7 +28,7 @@ pub struct Settings {
     pub task_nvcsw: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 40);
+const _: () = assert!(size_of::<Settings>() == 48);
 
 // SAFETY: `repr(C)`, no padding (asserted above), every bit pattern is valid.
 #[cfg(feature = "user")]

@@ -14,8 +14,8 @@ use seqtrace_common::{
 };
 
 use crate::{
-    complete::{add, lengthen, record, stack},
-    maps::{OPEN_RUNS, RUNS, counters, lose, run_counters, settings},
+    complete::{lengthen, record, stack},
+    maps::{OPEN_RUNS, RUNS, add, counters, lose, run_counters, settings},
     retry, site, task,
 };
 

@@ -1,19 +1,17 @@
 //! Credits a completed event to its task, its stack and, if it is over the threshold, to the ring.
 
-use core::arch::asm;
-
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_NOEXIST},
-    programs::{ProbeContext, tracing::StackIdContext as _},
+    programs::tracing::StackIdContext,
 };
 use seqtrace_common::{
     counters::{StackKey, StackValue, TaskKey, TaskValue, side},
-    event::Event,
+    event::{Event, kind},
     loss,
 };
 
 use crate::{
-    maps::{EVENTS, STACK_COUNTS, STACKS, TASKS, lose, settings},
+    maps::{EVENTS, STACK_COUNTS, STACKS, TASKS, add, lose, settings},
     task::Task,
 };
 
@@ -31,7 +29,10 @@ pub(crate) fn complete(event: &Event) {
     if settings.stacks != 0 {
         credit_stack(event);
     }
-    if settings.events != 0 && event.duration_ns >= settings.threshold_ns {
+    if event.kind != kind::SAMPLE
+        && settings.events != 0
+        && event.duration_ns >= settings.threshold_ns
+    {
         record(event);
     }
 }
@@ -130,18 +131,6 @@ pub(crate) fn lengthen(event: &Event) {
     }
 }
 
-/// Adds to a number that all CPUs share.
-///
-/// # Safety
-///
-/// `sum` must point into a live map element.
-#[inline]
-pub(crate) unsafe fn add(sum: *mut u64, more: u64) {
-    // SAFETY: the caller's promise; map values are aligned to eight bytes. Core has no atomic
-    // arithmetic for this target, the instruction set has.
-    unsafe { asm!("lock *(u64 *)({sum} + 0) += {more}", sum = in(reg) sum, more = in(reg) more) };
-}
-
 /// Writes an event to the ring.
 #[inline]
 pub(crate) fn record(event: &Event) {
@@ -156,7 +145,7 @@ pub(crate) fn record(event: &Event) {
 /// The id of the current kernel stack, or a negative errno. A stack is never replaced by another
 /// with the same hash: ids stay good for the whole session.
 #[inline]
-pub(crate) fn stack(ctx: &ProbeContext) -> i32 {
+pub(crate) fn stack(ctx: &impl StackIdContext) -> i32 {
     if settings().stacks == 0 {
         return NO_STACK;
     }

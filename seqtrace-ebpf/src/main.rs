@@ -18,6 +18,8 @@ mod maps;
 #[cfg(target_arch = "bpf")]
 mod retry;
 #[cfg(target_arch = "bpf")]
+mod sample;
+#[cfg(target_arch = "bpf")]
 mod site;
 #[cfg(target_arch = "bpf")]
 mod spin;
@@ -36,11 +38,11 @@ mod programs {
     use core::panic::PanicInfo;
 
     use aya_ebpf::{
-        macros::{kprobe, raw_tracepoint},
-        programs::{ProbeContext, RawTracePointContext},
+        macros::{kprobe, perf_event, raw_tracepoint},
+        programs::{PerfEventContext, ProbeContext, RawTracePointContext},
     };
 
-    use crate::{block, check, retry, spin, text};
+    use crate::{block, check, retry, sample::sample as clock_sample, spin, text};
 
     /// A reader calls the writer's lock.
     #[kprobe]
@@ -74,6 +76,13 @@ mod programs {
     #[kprobe]
     fn check(ctx: ProbeContext) -> u32 {
         check::check(&ctx);
+        0
+    }
+
+    /// The CPU clock strikes.
+    #[perf_event]
+    fn sample(ctx: PerfEventContext) -> u32 {
+        clock_sample(&ctx);
         0
     }
 

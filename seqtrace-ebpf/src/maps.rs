@@ -1,6 +1,8 @@
 //! The maps and the settings, all sized and filled by user space before the object is loaded, and
 //! the count of what gets lost.
 
+use core::arch::asm;
+
 use aya_ebpf::{
     Global,
     macros::map,
@@ -18,6 +20,14 @@ use seqtrace_common::{
 /// Run-time address of a probed instruction → its site.
 #[map]
 pub(crate) static SITES: HashMap<u64, SiteEntry> = HashMap::with_max_entries(1, 0);
+
+/// Run-time address in code that only waiting readers execute → the slot of its site.
+#[map]
+pub(crate) static COLD: HashMap<u64, u32> = HashMap::with_max_entries(1, 0);
+
+/// Samples of the CPU clock that hit no site.
+#[map]
+pub(crate) static ELSEWHERE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
 /// What each site did, by slot.
 #[map]
@@ -79,6 +89,7 @@ pub(crate) fn counting() -> bool {
 static SETTINGS: Global<Settings> = Global::new(Settings {
     threshold_ns: 0,
     converge_ns: 0,
+    sample_ns: 0,
     stacks: 0,
     events: 0,
     task_pid: 0,
@@ -94,12 +105,14 @@ pub(crate) fn settings() -> Settings {
 }
 
 /// Counts one loss. The index is one of the constants of `loss`.
+///
+/// Programs at kprobes and perf events do not nest on a CPU (`bpf_prog_active`,
+/// `kernel/trace/bpf_trace.c`), but nest with those at raw tracepoints: hence atomic.
 #[inline]
 pub(crate) fn lose(index: u32) {
     if let Some(count) = LOSSES.get_ptr_mut(index) {
-        // SAFETY: the pointer is this CPU's element, and programs do not nest on a CPU
-        // (`bpf_prog_active`, `kernel/trace/bpf_trace.c`).
-        unsafe { *count += 1 };
+        // SAFETY: the pointer is this CPU's element.
+        unsafe { add(count, 1) };
     }
 }
 
@@ -110,6 +123,18 @@ pub(crate) fn run_counters(run: u32) -> Option<&'static mut RunCounters> {
     RUN_COUNTERS
         .get_ptr_mut(run)
         .map(|counters| unsafe { &mut *counters })
+}
+
+/// Adds to a number that others may add to at the same time.
+///
+/// # Safety
+///
+/// `sum` must point into a live map element.
+#[inline]
+pub(crate) unsafe fn add(sum: *mut u64, more: u64) {
+    // SAFETY: the caller's promise; map values are aligned to eight bytes. Core has no atomic
+    // arithmetic for this target, the instruction set has.
+    unsafe { asm!("lock *(u64 *)({sum} + 0) += {more}", sum = in(reg) sum, more = in(reg) more) };
 }
 
 /// This CPU's counters of a site.

@@ -151,6 +151,15 @@ pub struct TraceArguments {
     /// Which read sections are watched at their checks.
     #[command(flatten)]
     pub converge: ConvergeArguments,
+    /// What counts: kprobes, tracepoints of contended locks, samples of the CPU clock
+    #[arg(
+        long,
+        value_name = "BACKEND",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "auto"
+    )]
+    pub backend: Vec<BackendArgument>,
     /// Debuginfo of the running vmlinux, which shows inlined calls in stacks [default: the
     /// installed one, if any]
     #[arg(long, value_name = "FILE")]
@@ -158,6 +167,19 @@ pub struct TraceArguments {
     /// Where sites come from.
     #[command(flatten)]
     pub discover: DiscoverArguments,
+}
+
+/// What counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum BackendArgument {
+    /// The best that this kernel has: probe and contention, else contention and sample
+    Auto,
+    /// kprobes: every wait and retry, exactly
+    Probe,
+    /// Tracepoints of contended locks: readers that block on a writer's lock (PREEMPT_RT)
+    Contention,
+    /// Samples of the CPU clock: an estimate of the time readers spin; needs no kprobes
+    Sample,
 }
 
 /// Where sites come from.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::{
     aggregate::snapshot::Coverage,
-    plan::{Plan, Target},
+    plan::{Backend, Plan, Target},
 };
 
 /// What became of each site of `plan`.
@@ -17,9 +17,15 @@ pub fn cover(plan: &Plan, refusals: &[(u32, String)]) -> Coverage {
         .map(|(slot, reason)| (*slot as usize, reason.as_str()))
         .collect();
     let mut coverage = Coverage::default();
-    for (slot, Target { kind, skip, .. }) in plan.targets.iter().enumerate() {
+    for (slot, target) in plan.targets.iter().enumerate() {
+        let Target {
+            kind,
+            backend,
+            skip,
+            ..
+        } = target;
         coverage.sites += 1;
-        let (all, probed) = coverage.kinds.entry(kind.word().to_owned()).or_default();
+        let (all, covered) = coverage.kinds.entry(kind.word().to_owned()).or_default();
         *all += 1;
         if let Some(skip) = skip {
             coverage.skipped += 1;
@@ -28,8 +34,14 @@ pub fn cover(plan: &Plan, refusals: &[(u32, String)]) -> Coverage {
             coverage.refused += 1;
             add_one(&mut coverage.refusals, reason);
         } else {
-            coverage.probed += 1;
-            *probed += 1;
+            *covered += 1;
+            *match backend {
+                Backend::Probe => &mut coverage.probed,
+                Backend::Contention => &mut coverage.contention,
+                Backend::Sample => &mut coverage.sampled,
+                // One word is watched, not sites.
+                Backend::Watch => continue,
+            } += 1;
         }
     }
     coverage

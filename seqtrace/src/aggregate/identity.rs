@@ -11,7 +11,7 @@ use crate::{
         histogram,
         snapshot::{Coverage, Row, Runs, SeqcountRow, Snapshot, TaskRow},
     },
-    plan::Kind,
+    plan::{Backend, Kind},
 };
 
 /// An identity that does not hold.
@@ -174,6 +174,8 @@ fn coverage(check: &mut Check, coverage: &Coverage) {
     let Coverage {
         sites,
         probed,
+        contention,
+        sampled,
         skipped,
         refused,
         skips,
@@ -183,22 +185,27 @@ fn coverage(check: &mut Check, coverage: &Coverage) {
     } = coverage;
     let mut equal = |identity, left, right| check.equal(identity, "coverage", left, right);
     equal(
-        "sites = probed + skipped + refused",
+        "sites = probed + contention + sampled + skipped + refused",
         *sites,
-        probed + skipped + refused,
+        probed + contention + sampled + skipped + refused,
     );
     equal("skipped = reasons", *skipped, skips.values().sum());
     equal("refused = reasons", *refused, refusals.values().sum());
     let all = kinds.values().map(|(all, _)| all).sum();
     equal("sites = kinds", *sites, all);
-    let kinds_probed = kinds.values().map(|(_, probed)| probed).sum();
-    equal("probed = kinds", *probed, kinds_probed);
+    let kinds_covered = kinds.values().map(|(_, covered)| covered).sum();
+    equal("covered = kinds", coverage.covered(), kinds_covered);
 }
 
 fn site(check: &mut Check, row: &Row) {
     let name = &row.site;
     let histogram = histogram::count(&row.histogram);
     match row.kind {
+        // A sample is no event, and has no duration of its own.
+        _ if row.backend == Backend::Sample => {
+            check.equal("histogram = 0", name, histogram, 0);
+            check.equal("count = samples", name, row.count, row.hits);
+        }
         Kind::Block => {
             check.equal("histogram = count", name, histogram, row.count);
             let seen = row.count + row.in_flight;

@@ -31,7 +31,7 @@ use self::{
     frames::FrameNames,
     longest::Longest,
     rows::SiteLabel,
-    snapshot::{Costs, Coverage, Snapshot},
+    snapshot::{Costs, Coverage, Samples, Snapshot},
 };
 
 /// What does not change during a session.
@@ -49,6 +49,8 @@ pub struct Facts {
     pub threshold_ns: Option<u64>,
     /// A run of failed checks that lasts for longer does not converge; `None`: no runs are followed.
     pub converge_ns: Option<u64>,
+    /// What cannot be seen with the backends in use; a line each.
+    pub notes: Vec<String>,
     /// What the stages before cost.
     pub costs: Costs,
 }
@@ -75,9 +77,11 @@ impl Aggregate {
         facts: Facts,
         symbolise: Symbolise,
     ) -> Self {
+        let mut coverage = coverage::cover(plan, refusals);
+        coverage.notes.clone_from(&facts.notes);
         Self {
             facts,
-            coverage: coverage::cover(plan, refusals),
+            coverage,
             labels: plan.targets.iter().map(SiteLabel::new).collect(),
             names: FrameNames::new(symbolise),
             totals: Batch::default(),
@@ -88,6 +92,7 @@ impl Aggregate {
     /// Takes over a longer list of refusals: sites whose module has left.
     pub fn refuse(&mut self, plan: &Plan, refusals: &[(u32, String)]) {
         self.coverage = coverage::cover(plan, refusals);
+        self.coverage.notes.clone_from(&self.facts.notes);
     }
 
     /// Takes over the totals of `batch` and its new events.
@@ -122,6 +127,7 @@ impl Aggregate {
             stacks: _,
             threshold_ns,
             converge_ns,
+            notes: _,
             costs,
         } = &self.facts;
         let rows = rows::rows(&self.labels, &self.totals);
@@ -141,6 +147,10 @@ impl Aggregate {
             rows,
             events: events.rows(&self.labels, &self.names),
             coverage: self.coverage.clone(),
+            samples: self.totals.samples_elsewhere.map(|elsewhere| Samples {
+                period_ns: seqtrace_common::settings::SAMPLE_NS,
+                elsewhere,
+            }),
             losses: seqtrace_common::loss::NAMES
                 .iter()
                 .zip(self.totals.losses)

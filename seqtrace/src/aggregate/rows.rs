@@ -33,7 +33,7 @@ impl SiteLabel {
             image: target.image.clone(),
             site: target.place.label(),
             kind: target.kind,
-            backend: Backend::Probe,
+            backend: target.backend,
         }
     }
 }

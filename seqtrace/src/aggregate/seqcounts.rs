@@ -7,7 +7,7 @@ use crate::{
         histogram,
         snapshot::{Row, SeqcountRow},
     },
-    plan::Kind,
+    plan::{Backend, Kind},
 };
 
 /// Adds `rows` up by seqcount, most time lost first, then most events, then by name.
@@ -22,6 +22,7 @@ pub(super) fn seqcounts(rows: &[Row]) -> Vec<SeqcountRow> {
                     seqcount: row.seqcount.clone(),
                     lockname: row.lockname,
                     sites: 0,
+                    samples: 0,
                     blocks: 0,
                     slept: 0,
                     spins: 0,
@@ -50,6 +51,7 @@ pub(super) fn seqcounts(rows: &[Row]) -> Vec<SeqcountRow> {
 fn add(sum: &mut SeqcountRow, row: &Row) {
     sum.sites += 1;
     *match row.kind {
+        _ if row.backend == Backend::Sample => &mut sum.samples,
         Kind::Block => &mut sum.blocks,
         Kind::Spin => &mut sum.spins,
         Kind::Retry | Kind::Check => &mut sum.retries,
@@ -68,8 +70,8 @@ fn add(sum: &mut SeqcountRow, row: &Row) {
 }
 
 impl SeqcountRow {
-    /// Events of all kinds.
+    /// Events of all kinds, samples among them.
     pub fn events(&self) -> u64 {
-        self.blocks + self.spins + self.retries + self.fallbacks
+        self.samples + self.blocks + self.spins + self.retries + self.fallbacks
     }
 }

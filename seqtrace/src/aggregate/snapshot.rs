@@ -36,6 +36,9 @@ pub struct Snapshot {
     pub events: Vec<EventRow>,
     /// What became of all sites.
     pub coverage: Coverage,
+    /// The clock samples, where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<Samples>,
     /// Everything that was lost, by name; every name is present.
     pub losses: BTreeMap<String, u64>,
     /// What the stages before cost.
@@ -45,6 +48,15 @@ pub struct Snapshot {
 impl Snapshot {
     /// Version of the layout that this build writes, and the newest it reads.
     pub const FORMAT: u32 = 1;
+}
+
+/// The samples of the CPU clock: each hit one site, or none.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Samples {
+    /// Time between two samples of a CPU, nanoseconds: what one stands for.
+    pub period_ns: u64,
+    /// Samples that hit no site.
+    pub elsewhere: u64,
 }
 
 /// What one site did.
@@ -127,6 +139,9 @@ pub struct SeqcountRow {
     pub lockname: Option<Lockname>,
     /// Sites that were hit.
     pub sites: u64,
+    /// Samples that found a reader waiting; `total_ns` is an estimate where there are any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub samples: u64,
     /// Blocks.
     pub blocks: u64,
     /// Blocks in which the reader slept.
@@ -224,13 +239,19 @@ pub struct EventRow {
     pub frames: Vec<String>,
 }
 
-/// What became of all sites: `sites = probed + skipped + refused`.
+/// What became of all sites: `sites = probed + contention + sampled + skipped + refused`.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Coverage {
     /// All sites of the catalog.
     pub sites: u64,
     /// Sites with a live probe (or, before attaching, that would get one).
     pub probed: u64,
+    /// Sites that the tracepoints of contended locks tell of.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub contention: u64,
+    /// Sites that are sampled.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sampled: u64,
     /// Sites left out by us.
     pub skipped: u64,
     /// Sites the kernel refused.
@@ -239,12 +260,19 @@ pub struct Coverage {
     pub skips: BTreeMap<String, u64>,
     /// Refused sites by errno name and meaning.
     pub refusals: BTreeMap<String, u64>,
-    /// Sites by kind: all, probed.
+    /// Sites by kind: all, those that some backend counts.
     pub kinds: BTreeMap<String, (u64, u64)>,
     /// Before attaching: where the text came from, and what is not known or stands in the way of
     /// attaching; a line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+impl Coverage {
+    /// Sites that some backend counts.
+    pub fn covered(&self) -> u64 {
+        self.probed + self.contention + self.sampled
+    }
 }
 
 /// What the stages cost.

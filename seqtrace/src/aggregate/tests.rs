@@ -12,7 +12,7 @@ use seqtrace_common::{
 use super::*;
 use crate::{
     discover::catalog::{Lockname, Name, Role, Seqcount, Site},
-    plan::{Kind, Place, Target},
+    plan::{Backend, Kind, Place, Target},
 };
 
 /// A site of `signal_struct.stats_lock`.
@@ -20,6 +20,7 @@ pub(super) fn target(function: &str, role: Role) -> Target {
     Target {
         image: "vmlinux".to_owned(),
         kind: Kind::of_role(role),
+        backend: Backend::Probe,
         place: Place::Site(Site {
             function: function.to_owned(),
             offset: 0x40,
@@ -156,6 +157,7 @@ fn batch() -> Batch {
         spins: vec![open_spin(1, 9, 900)],
         events: vec![event(1, 70, 50)],
         events_left_out: 0,
+        samples_elsewhere: None,
         losses,
         ..Batch::default()
     }
@@ -190,7 +192,7 @@ fn each_identity_is_reported_when_it_breaks() {
     for (breaks, expected) in [
         (
             (|s| s.coverage.probed -= 1) as fn(&mut Snapshot),
-            "sites = probed + skipped + refused; probed = kinds",
+            "sites = probed + contention + sampled + skipped + refused; covered = kinds",
         ),
         (|s| s.coverage.skipped += 1, "skipped = reasons"),
         (|s| s.rows[0].histogram[0].1 += 1, "histogram = count"),

@@ -29,7 +29,7 @@ use nix::{
 
 use super::{
     guard::Guard,
-    perf::PerfEvent,
+    perf::{PerfEvent, Source},
     refusal::Refusal,
     table::{PROGRAMS, Probe},
 };
@@ -172,7 +172,7 @@ impl Kprobes {
                 .program_mut(program)
                 .context("failed to find a program")?;
             let kprobe: &mut KProbe = kprobe.try_into()?;
-            let event = PerfEvent::start(id, kprobe.fd()?.as_fd())
+            let event = PerfEvent::start(Source::Tracefs { id }, kprobe.fd()?.as_fd())
                 .with_context(|| format!("failed to start the probes of `{program}`"))?;
             self.running.insert(rank, event);
         }

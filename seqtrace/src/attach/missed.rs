@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::{Context as _, Result};
-use aya::{Ebpf, programs::Program};
+use aya::Ebpf;
 
 use crate::kernel::program;
 
@@ -17,8 +17,8 @@ impl Missed {
     pub(super) fn new(ebpf: &Ebpf) -> Result<Self> {
         let programs = ebpf
             .programs()
-            // The one that reads text is not loaded.
-            .filter(|(_, program)| matches!(program, Program::KProbe(_)))
+            // Those that the plan does not need, and the one that reads text, are not loaded.
+            .filter(|(_, program)| program.fd().is_ok())
             .map(|(name, program)| {
                 let file = program
                     .fd()

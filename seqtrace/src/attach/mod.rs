@@ -11,6 +11,7 @@ mod kprobes;
 mod missed;
 mod object;
 mod perf;
+mod sample;
 mod table;
 
 pub use self::{

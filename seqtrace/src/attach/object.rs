@@ -1,8 +1,11 @@
 //! Loads the eBPF object: sizes its maps, gives it its settings, fills its site table.
 
 use anyhow::{Context as _, Result};
-use aya::{Ebpf, EbpfLoader, maps::HashMap, programs::Program};
-use seqtrace_common::{settings::Settings, site::SiteEntry};
+use aya::{Ebpf, EbpfLoader, Pod, maps::HashMap, programs::Program};
+use seqtrace_common::{
+    settings::{SAMPLE_NS, Settings},
+    site::SiteEntry,
+};
 
 use super::table::Table;
 use crate::kernel::object::{OBJECT, refused};
@@ -68,7 +71,7 @@ pub struct TaskLayout {
     pub nvcsw: u32,
 }
 
-/// Loads the object for `slots` sites with the probes of `table`.
+/// Loads the object for `slots` sites, with the programs that the table needs.
 pub(super) fn load(
     slots: usize,
     table: &Table,
@@ -97,6 +100,7 @@ pub(super) fn load(
         .btf(None)
         .override_global("SETTINGS", &settings, true)
         .map_max_entries("SITES", table.entries.len().max(1).try_into()?)
+        .map_max_entries("COLD", table.cold.len().max(1).try_into()?)
         .map_max_entries("COUNTERS", slots.max(1).try_into()?)
         .map_max_entries("BLOCKS", blocks)
         .map_max_entries("SPINS", spins)
@@ -117,25 +121,32 @@ pub(super) fn load(
         .load(OBJECT)
         .context("failed to create the maps of the eBPF object")?;
     describe(&mut ebpf, &table.entries)?;
+    fill(&mut ebpf, "COLD", &table.cold)?;
     for (name, program) in ebpf.programs_mut() {
-        // The one that reads text is for discovery.
-        if let Program::KProbe(program) = program {
-            program.load().map_err(|error| refused(name, error))?;
+        match program {
+            Program::KProbe(program) if table.has_probes() => program.load(),
+            Program::PerfEvent(program) if !table.cold.is_empty() => program.load(),
+            // The one that reads text is for discovery.
+            _ => continue,
         }
+        .map_err(|error| refused(name, error))?;
     }
     Ok(ebpf)
 }
 
 /// Writes entries into the site table.
 pub(super) fn describe(ebpf: &mut Ebpf, entries: &[(u64, SiteEntry)]) -> Result<()> {
-    let sites = ebpf
-        .map_mut("SITES")
-        .context("failed to find the map `SITES`")?;
-    let mut sites: HashMap<_, u64, SiteEntry> = sites.try_into()?;
-    for (address, entry) in entries {
-        sites
-            .insert(address, entry, 0)
-            .context("failed to fill the site table")?;
+    fill(ebpf, "SITES", entries)
+}
+
+fn fill<V: Pod>(ebpf: &mut Ebpf, name: &str, entries: &[(u64, V)]) -> Result<()> {
+    let map = ebpf
+        .map_mut(name)
+        .with_context(|| format!("failed to find the map `{name}`"))?;
+    let mut map: HashMap<_, u64, V> = map.try_into()?;
+    for (address, value) in entries {
+        map.insert(address, value, 0)
+            .with_context(|| format!("failed to fill the map `{name}`"))?;
     }
     Ok(())
 }
@@ -150,6 +161,7 @@ fn settings(layout: &TaskLayout, options: &AttachOptions) -> Settings {
     Settings {
         threshold_ns: options.threshold_ns.unwrap_or(u64::MAX),
         converge_ns: options.converge_ns.unwrap_or(u64::MAX),
+        sample_ns: SAMPLE_NS,
         stacks: u32::from(options.stacks),
         events: u32::from(options.threshold_ns.is_some()),
         task_pid: pid,

@@ -1,4 +1,4 @@
-//! Attaches a program to an event of tracefs through a perf event.
+//! Attaches a program to a perf event: an event of tracefs, the clock of a CPU, a word of memory.
 
 use std::{
     io,
@@ -13,7 +13,25 @@ pub(super) struct PerfEvent {
     _file: OwnedFd,
 }
 
-/// `struct perf_event_attr`, version 0 (`include/uapi/linux/perf_event.h`).
+/// What a program is to run at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Source {
+    /// An event of tracefs by its id, whatever the task and the CPU: a program is the event's, so one
+    /// perf event on one CPU does (`kprobe_perf_func`, `kernel/trace/trace_kprobe.c`).
+    Tracefs {
+        /// What `events/*/*/id` says.
+        id: u64,
+    },
+    /// The clock of a CPU, once in a period of its time, idle or not.
+    Clock {
+        /// The CPU.
+        cpu: u32,
+        /// The time between two samples, nanoseconds.
+        period_ns: u64,
+    },
+}
+
+/// `struct perf_event_attr`, version 1 (`include/uapi/linux/perf_event.h`).
 #[repr(C)]
 #[derive(Default)]
 struct Attributes {
@@ -21,37 +39,67 @@ struct Attributes {
     size: u32,
     config: u64,
     sample_period: u64,
-    rest: [u64; 5],
+    sample_type: u64,
+    read_format: u64,
+    flags: u64,
+    wakeup_events: u32,
+    breakpoint_type: u32,
+    breakpoint_address: u64,
+    breakpoint_bytes: u64,
 }
 
-const _: () = assert!(size_of::<Attributes>() == PERF_ATTR_SIZE_VER0 as usize);
+const _: () = assert!(size_of::<Attributes>() == PERF_ATTR_SIZE_VER1 as usize);
 
-const PERF_ATTR_SIZE_VER0: u32 = 64;
+const PERF_ATTR_SIZE_VER1: u32 = 72;
+const PERF_TYPE_SOFTWARE: u32 = 1;
 const PERF_TYPE_TRACEPOINT: u32 = 2;
+const PERF_COUNT_SW_CPU_CLOCK: u64 = 0;
 const PERF_FLAG_FD_CLOEXEC: c_ulong = 1 << 3;
 const PERF_EVENT_IOC_ENABLE: c_ulong = 0x2400;
 const PERF_EVENT_IOC_SET_BPF: c_ulong = 0x4004_2408;
 
-impl PerfEvent {
-    /// Runs `program` at the event with the given id, whatever the task and the CPU: a program is
-    /// the event's, so one perf event on one CPU does (`kprobe_perf_func`,
-    /// `kernel/trace/trace_kprobe.c`).
-    pub(super) fn start(id: u64, program: BorrowedFd<'_>) -> io::Result<Self> {
-        let attributes = Attributes {
-            kind: PERF_TYPE_TRACEPOINT,
-            size: PERF_ATTR_SIZE_VER0,
-            config: id,
+impl Source {
+    fn attributes(self) -> Attributes {
+        let all = Attributes {
+            size: PERF_ATTR_SIZE_VER1,
             sample_period: 1,
             ..Attributes::default()
         };
-        let (all_tasks, first_cpu, no_group): (c_int, c_int, c_int) = (-1, 0, -1);
+        match self {
+            Self::Tracefs { id } => Attributes {
+                kind: PERF_TYPE_TRACEPOINT,
+                config: id,
+                ..all
+            },
+            Self::Clock { cpu: _, period_ns } => Attributes {
+                kind: PERF_TYPE_SOFTWARE,
+                config: PERF_COUNT_SW_CPU_CLOCK,
+                sample_period: period_ns,
+                ..all
+            },
+        }
+    }
+
+    fn cpu(self) -> u32 {
+        match self {
+            Self::Tracefs { id: _ } => 0,
+            Self::Clock { cpu, .. } => cpu,
+        }
+    }
+}
+
+impl PerfEvent {
+    /// Runs `program` at the event.
+    pub(super) fn start(source: Source, program: BorrowedFd<'_>) -> io::Result<Self> {
+        let attributes = source.attributes();
+        let (all_tasks, cpu, no_group): (c_int, u32, c_int) = (-1, source.cpu(), -1);
         // SAFETY: `attributes` lives through the call and has the size it says.
         let file = unsafe {
             libc::syscall(
                 libc::SYS_perf_event_open,
                 &raw const attributes,
                 all_tasks,
-                first_cpu,
+                cpu,
                 no_group,
                 PERF_FLAG_FD_CLOEXEC,
             )

@@ -21,6 +21,7 @@ use super::{
     missed::Missed,
     object::{self, AttachOptions, MapSizes, TaskLayout},
     refusal::Refusal,
+    sample::Sampler,
     table::{LOCK_END, Probe, SlotProbes, Table},
 };
 use crate::plan::Plan;
@@ -51,14 +52,16 @@ impl std::error::Error for Interrupted {}
 /// The live attachments of one plan, and the maps they write to. Dropping it detaches all.
 #[derive(Debug)]
 pub struct Session {
-    // Before the object whose programs it runs.
-    kprobes: Kprobes,
+    // Before the object whose programs they run.
+    kprobes: Option<Kprobes>,
+    sampler: Option<Sampler>,
     ebpf: Ebpf,
     slots: u32,
     probes: BTreeMap<u32, SlotProbes>,
     probed: BTreeSet<u32>,
     runs: Vec<u32>,
     entries: Vec<(u64, SiteEntry)>,
+    sampled: BTreeSet<u32>,
     refusals: Vec<(u32, Refusal)>,
     options: AttachOptions,
     attach_time: Duration,
@@ -83,10 +86,11 @@ impl Session {
         let since = Instant::now();
         let table = Table::new(plan);
         // Before the object is loaded: the guard must not hold on to it.
-        let kprobes = Kprobes::open()?;
+        let kprobes = table.has_probes().then(Kprobes::open).transpose()?;
         let ebpf = object::load(plan.targets.len(), &table, layout, options)?;
         let mut session = Self {
             kprobes,
+            sampler: None,
             ebpf,
             slots: plan
                 .targets
@@ -97,6 +101,7 @@ impl Session {
             probed: BTreeSet::new(),
             runs: table.runs.clone(),
             entries: table.entries.clone(),
+            sampled: BTreeSet::new(),
             refusals: table.refusals.clone(),
             options: *options,
             attach_time: Duration::ZERO,
@@ -132,10 +137,17 @@ impl Session {
         }
         let slots = table.initial().map(|probe| probe.slot);
         self.probed = slots.filter(|slot| !self.is_refused(*slot)).collect();
-        if self.probed.is_empty() {
+        self.sampled = table.sampled();
+        if self.probed.is_empty() && self.sampled.is_empty() {
             bail!(nothing_attached(&self.refusals));
         }
-        self.kprobes.start(&mut self.ebpf)
+        if !table.cold.is_empty() {
+            self.sampler = Some(Sampler::start(&mut self.ebpf)?);
+        }
+        match &mut self.kprobes {
+            Some(kprobes) => kprobes.start(&mut self.ebpf),
+            None => Ok(()),
+        }
     }
 
     fn is_refused(&self, slot: u32) -> bool {
@@ -147,8 +159,8 @@ impl Session {
         if self.is_refused(probe.slot) {
             return Ok(());
         }
-        if let Err(refusal) = self.kprobes.place(probe)? {
-            self.kprobes.withdraw(LOCK_END, probe.slot)?;
+        if let Err(refusal) = kprobes(&mut self.kprobes)?.place(probe)? {
+            kprobes(&mut self.kprobes)?.withdraw(LOCK_END, probe.slot)?;
             self.refusals.push((probe.slot, refusal));
             self.refusals.sort_unstable();
         }
@@ -178,7 +190,7 @@ impl Session {
         }
         let attached = !self.is_refused(slot);
         if attached {
-            self.kprobes.start(&mut self.ebpf)?;
+            kprobes(&mut self.kprobes)?.start(&mut self.ebpf)?;
             self.probed.insert(slot);
         }
         Ok(attached)
@@ -208,7 +220,7 @@ impl Session {
         }
         let SlotProbes { start, end, .. } = self.probes[&slot].clone();
         for probe in [&start].into_iter().chain(&end) {
-            self.kprobes.withdraw(probe.program, slot)?;
+            kprobes(&mut self.kprobes)?.withdraw(probe.program, slot)?;
         }
         self.probed.remove(&slot);
         Ok(())
@@ -238,9 +250,13 @@ impl Session {
 
     /// Takes all probes off. The maps stay, for the last reading. May be called twice.
     pub fn detach(&mut self, mut progress: impl FnMut(Progress)) {
-        let total = self.kprobes.probes();
+        self.sampler = None;
+        let Some(kprobes) = &mut self.kprobes else {
+            return;
+        };
+        let total = kprobes.probes();
         let mut done = 0;
-        self.kprobes.stop(|| {
+        kprobes.stop(|| {
             done += 1;
             progress(Progress {
                 detaching: true,
@@ -248,6 +264,11 @@ impl Session {
                 total,
             });
         });
+    }
+
+    /// The slots that are sampled.
+    pub fn sampled(&self) -> &BTreeSet<u32> {
+        &self.sampled
     }
 
     /// The slots with a live probe.
@@ -285,6 +306,11 @@ impl Session {
         self.options.stacks
     }
 
+    /// Whether the clocks of the CPUs are sampled.
+    pub fn samples(&self) -> bool {
+        self.sampler.is_some()
+    }
+
     /// How long it took to load the object and attach the probes.
     pub fn attach_time(&self) -> Duration {
         self.attach_time
@@ -306,6 +332,11 @@ impl Session {
             .take_map(name)
             .with_context(|| format!("failed to find the map `{name}`"))
     }
+}
+
+fn kprobes(kprobes: &mut Option<Kprobes>) -> Result<&mut Kprobes> {
+    let kprobes = kprobes.as_mut();
+    kprobes.context("a probe cannot be placed: this session has no kprobes")
 }
 
 /// One line on why no probe is in place.

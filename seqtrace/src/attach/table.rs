@@ -1,13 +1,13 @@
 //! Plan → the probes to attach and the site table of the kernel side. Pure.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use seqtrace_common::site::SiteEntry;
 
 use super::refusal::Refusal;
 use crate::{
     discover::catalog::{BlockEnd, Half, Site},
-    plan::{Kind, Place, Plan, Target},
+    plan::{Backend, Kind, Place, Plan, Target},
 };
 
 /// The program at the ends of blocks.
@@ -43,6 +43,9 @@ pub(super) struct SlotProbes {
 pub(super) struct Table {
     /// By slot; those that wait for somebody to ask for them are included.
     pub(super) probes: BTreeMap<u32, SlotProbes>,
+    /// Run-time addresses of code that only waiting readers execute, each with the slot of its site,
+    /// for the sites that are sampled.
+    pub(super) cold: Vec<(u64, u32)>,
     /// The site table by run-time address.
     pub(super) entries: Vec<(u64, SiteEntry)>,
     /// Slots of the checks whose runs are followed; the index is [`SiteEntry::run`].
@@ -63,17 +66,48 @@ impl Table {
             .find(|target| is_vmlinux(target))
             .map(base);
         for (slot, target) in (0..).zip(&plan.targets) {
-            if target.skip.is_none() {
-                table.push(slot, target, text, &mut taken);
+            if target.skip.is_some() {
+                continue;
+            }
+            match target.backend {
+                Backend::Probe => table.push(slot, target, text, &mut taken),
+                Backend::Sample => table.push_cold(slot, target),
+                Backend::Contention | Backend::Watch => {}
             }
         }
+        table.cold.sort_unstable();
+        // Code that two sites share is that of the first.
+        table.cold.dedup_by_key(|(address, _)| *address);
         table
+    }
+
+    /// Whether anything is to be probed.
+    pub(super) fn has_probes(&self) -> bool {
+        !self.probes.is_empty()
+    }
+
+    /// The slots of the sites that are sampled, ascending.
+    pub(super) fn sampled(&self) -> BTreeSet<u32> {
+        self.cold.iter().map(|(_, slot)| *slot).collect()
+    }
+
+    /// Every byte, as an interrupt may come before any instruction.
+    fn push_cold(&mut self, slot: u32, target: &Target) {
+        let Place::Site(site) = &target.place else {
+            return;
+        };
+        for stretch in &site.cold {
+            let first = base(target).wrapping_add(stretch.image_offset);
+            let bytes = (0..stretch.bytes).map(|byte| (first.wrapping_add(byte), slot));
+            self.cold.extend(bytes);
+        }
     }
 
     fn push(&mut self, slot: u32, target: &Target, text: Option<u64>, taken: &mut HashSet<u64>) {
         let Target {
             image: _,
             kind,
+            backend: _,
             place,
             address,
             end_address,
@@ -208,6 +242,7 @@ mod tests {
         Target {
             image: image.to_owned(),
             kind: Kind::of_role(role),
+            backend: Backend::Probe,
             address: base + image_offset,
             end_address: end.map(|end| base + end.image_offset),
             owner_offset: end.map(|_| 24),

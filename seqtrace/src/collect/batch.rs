@@ -37,6 +37,8 @@ pub struct Batch {
     pub events: Vec<Event>,
     /// Records that came since the last batch and were left out of `events` for being shorter.
     pub events_left_out: u64,
+    /// Samples of the CPU clock that hit no site; `None` where none are taken.
+    pub samples_elsewhere: Option<u64>,
     /// Losses added up over the CPUs, by index (`seqtrace_common::loss`).
     pub losses: [u64; loss::COUNT as usize],
 }

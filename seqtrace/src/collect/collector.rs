@@ -40,6 +40,7 @@ pub struct Collector {
     runs: Vec<u32>,
     sizes: MapSizes,
     stacks_on: bool,
+    samples: bool,
     threshold_ns: Option<u64>,
     began: Instant,
 }
@@ -67,10 +68,11 @@ impl Collector {
             longest: Longest::default(),
             reaped: Reaped::default(),
             slots: session.slots(),
-            counted: session.probed().clone(),
+            counted: session.probed() | session.sampled(),
             runs: session.runs().to_vec(),
             sizes: session.sizes(),
             stacks_on: session.stacks(),
+            samples: session.samples(),
             threshold_ns: session.threshold_ns(),
             began: session.began(),
         })
@@ -124,6 +126,7 @@ impl Collector {
             elapsed_ns: elapsed.as_nanos().try_into().unwrap_or(u64::MAX),
             counters,
             losses: self.maps.losses()?,
+            samples_elsewhere: self.samples.then(|| self.maps.elsewhere()).transpose()?,
             tasks: contents(&self.maps.tasks, tasks, "TASKS")?
                 .into_iter()
                 .collect(),

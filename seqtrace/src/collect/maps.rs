@@ -29,6 +29,7 @@ pub(super) struct Maps {
     counters: PerCpuArray<MapData, SiteCounters>,
     run_counters: PerCpuArray<MapData, RunCounters>,
     losses: PerCpuArray<MapData, u64>,
+    elsewhere: PerCpuArray<MapData, u64>,
 }
 
 impl Maps {
@@ -43,6 +44,7 @@ impl Maps {
             counters: take(session, "COUNTERS")?,
             run_counters: take(session, "RUN_COUNTERS")?,
             losses: take(session, "LOSSES")?,
+            elsewhere: take(session, "ELSEWHERE")?,
         })
     }
 
@@ -79,6 +81,15 @@ impl Maps {
             }
         }
         Ok(sums)
+    }
+
+    /// Samples that hit no site, added up over the CPUs.
+    pub(super) fn elsewhere(&self) -> Result<u64> {
+        let cpus = self.elsewhere.get(&0, 0);
+        Ok(cpus
+            .context("failed to read the map `ELSEWHERE`")?
+            .iter()
+            .sum())
     }
 
     /// Losses added up over the CPUs.

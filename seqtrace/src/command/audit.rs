@@ -11,6 +11,7 @@ use anyhow::{Result, ensure};
 use crate::{
     audit::{Audit, Counter, Finding, Reading, Unread, Verdict},
     command::{
+        backends,
         prepare::{self, Prepared},
         report,
     },
@@ -37,7 +38,12 @@ const WRONG: u8 = 3;
 pub fn audit(duration: Duration, json: bool, sources: &Sources, progress: bool) -> Result<u8> {
     let Prepared {
         running, catalog, ..
-    } = prepare::prepare(sources, &RequestWords::default(), progress)?;
+    } = prepare::prepare(
+        sources,
+        &RequestWords::default(),
+        backends::of_kernel(),
+        progress,
+    )?;
     let (counters, mut unread) = counters(&running, &catalog);
     ensure!(
         !counters.is_empty(),

@@ -14,7 +14,7 @@ use crate::kernel::feature::{self, Answer, Check};
 pub fn doctor() -> Result<()> {
     let mut checks = feature::discover_checks();
     checks.extend(feature::text_checks());
-    checks.extend(feature::trace_checks());
+    checks.extend(probe_checks());
     checks.extend(feature::other_checks());
     let mut out = io::stdout().lock();
     for check in &checks {
@@ -30,6 +30,17 @@ pub fn doctor() -> Result<()> {
         n => bail!("{n} things that tracing needs are missing; their fixes stand above"),
     }
     Ok(())
+}
+
+/// kprobes are the best backend and not the only one: a kernel without them can be traced.
+fn probe_checks() -> Vec<Check> {
+    let mut checks = feature::probe_checks();
+    if !feature::has_kprobes() {
+        for check in &mut checks {
+            check.needed = false;
+        }
+    }
+    checks
 }
 
 fn line(check: &Check) -> String {

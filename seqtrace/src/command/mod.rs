@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result};
 use crate::config::{Config, Task};
 
 pub mod audit;
+pub mod backends;
 pub mod child;
 pub mod doctor;
 pub mod interrupt;

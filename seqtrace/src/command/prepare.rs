@@ -24,7 +24,7 @@ use crate::{
         running::{Running, VMLINUX},
         text::Choice,
     },
-    plan::{OwnerOffsets, Plan, Request, SeqcountNames, plan},
+    plan::{Backends, OwnerOffsets, Plan, Request, SeqcountNames, plan},
 };
 
 /// What the stages before attaching have found out.
@@ -36,6 +36,8 @@ pub struct Prepared {
     pub catalog: Catalog,
     /// What to do with them.
     pub plan: Plan,
+    /// What counts.
+    pub backends: Backends,
     /// Why it is not known where this kernel forbids probes; `None`: it is.
     pub unknown_hazards: Option<String>,
     /// What discovery cost.
@@ -59,7 +61,12 @@ pub fn require(checks: &[Check]) -> Result<()> {
 /// # Errors
 ///
 /// When the kernel or the user's rights do not allow it, in one line that says what to do.
-pub fn prepare(sources: &Sources, request: &RequestWords, progress: bool) -> Result<Prepared> {
+pub fn prepare(
+    sources: &Sources,
+    request: &RequestWords,
+    backends: Backends,
+    progress: bool,
+) -> Result<Prepared> {
     require(&feature::discover_checks())?;
     let since = Instant::now();
     let running = Running::read(sources.modules, choice(sources.text))?;
@@ -73,6 +80,7 @@ pub fn prepare(sources: &Sources, request: &RequestWords, progress: bool) -> Res
     let RequestWords { retries } = request;
     let request = Request {
         retries: SeqcountNames::new(retries),
+        backends,
     };
     let owners = owner_offsets(&running.btf);
     let plan = plan(&catalog, &bases, &hazards, owners, &request)?;
@@ -87,6 +95,7 @@ pub fn prepare(sources: &Sources, request: &RequestWords, progress: bool) -> Res
         running,
         catalog,
         plan,
+        backends,
         unknown_hazards: hazards.unknown,
         costs,
     })

@@ -11,6 +11,7 @@ use crate::{
     attach::{self, AttachOptions, Session},
     collect::Collector,
     command::{
+        backends,
         child::{self, Child, Program},
         interrupt::Interrupt,
         prepare::{self, Prepared},
@@ -64,11 +65,12 @@ pub async fn trace(
 ) -> Result<Outcome> {
     let program = child::find(&request.span.run)?;
     prepare::require(&feature::discover_checks())?;
-    prepare::require(&feature::trace_checks())?;
+    let backends = backends::resolve(request.trace.backends)?;
     let _instance = instance::claim()?;
     let prepared = prepare::prepare(
         &request.trace.sources,
         &request.trace.request,
+        backends,
         request.progress,
     )?;
     let debuginfo = debuginfo(&prepared.running, request.trace)?;
@@ -156,8 +158,9 @@ fn attach(prepared: &Prepared, request: &Request<'_>, interrupt: &Interrupt) -> 
         |at: attach::Progress| progress.report(at.done as u64, at.total as u64),
     )?;
     info!(
-        "{} sites probed in {:?}",
+        "{} sites probed, {} sampled; attached in {:?}",
         session.probed().len(),
+        session.sampled().len(),
         session.attach_time()
     );
     Ok(session)
@@ -168,6 +171,7 @@ fn aggregate(prepared: &Prepared, session: &Session, trace: &Trace) -> Aggregate
         running,
         catalog: _,
         plan,
+        backends: _,
         unknown_hazards: _,
         costs,
     } = prepared;
@@ -181,6 +185,7 @@ fn aggregate(prepared: &Prepared, session: &Session, trace: &Trace) -> Aggregate
         stacks: trace.stacks,
         threshold_ns: Some(nanoseconds(trace.threshold)),
         converge_ns: (!session.runs().is_empty()).then(|| nanoseconds(trace.converge_within)),
+        notes: backends::blind_spots(prepared.backends),
         costs,
     };
     let symbols = running.symbols.clone();

@@ -10,9 +10,9 @@ use anyhow::{Result, ensure};
 use globset::Glob;
 
 use crate::cli::{
-    AuditArguments, Cli, Command, ConvergeArguments, DiscoverArguments, DoctorArguments,
-    FlameArguments, FlameFormat, RetryArguments, StatArguments, TextSource, TopArguments,
-    TraceArguments, VerbosityArguments,
+    AuditArguments, BackendArgument, Cli, Command, ConvergeArguments, DiscoverArguments,
+    DoctorArguments, FlameArguments, FlameFormat, RetryArguments, StatArguments, TextSource,
+    TopArguments, TraceArguments, VerbosityArguments,
 };
 
 mod sites;
@@ -96,6 +96,8 @@ pub struct Trace {
     pub converge_within: Duration,
     /// Whether the readers' stacks are walked and counted.
     pub stacks: bool,
+    /// What may count.
+    pub backends: Choice,
     /// Debuginfo of vmlinux for inlined calls in stacks; `None`: the installed one, if any.
     pub debuginfo: Option<PathBuf>,
     /// Where sites come from.
@@ -107,6 +109,22 @@ pub struct Trace {
 pub struct RequestWords {
     /// Patterns for seqcounts of which every retry is counted.
     pub retries: Vec<Glob>,
+}
+
+/// The backends that were asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Choice {
+    /// Whatever the kernel has.
+    Auto,
+    /// These.
+    Only {
+        /// kprobes.
+        probe: bool,
+        /// The tracepoints of contended locks.
+        contention: bool,
+        /// Samples of the CPU clock.
+        sample: bool,
+    },
 }
 
 /// Where sites come from.
@@ -250,6 +268,7 @@ fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityAr
     let TraceArguments {
         threshold,
         converge,
+        backend,
         debuginfo,
         discover,
     } = arguments;
@@ -263,6 +282,7 @@ fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityAr
         request: request(retries),
         converge_within,
         stacks,
+        backends: choice(&backend),
         debuginfo,
         sources,
     };
@@ -272,6 +292,18 @@ fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityAr
 fn request(arguments: RetryArguments) -> RequestWords {
     let RetryArguments { retries } = arguments;
     RequestWords { retries }
+}
+
+/// `auto` among others is for all that there is.
+fn choice(asked: &[BackendArgument]) -> Choice {
+    if asked.contains(&BackendArgument::Auto) {
+        return Choice::Auto;
+    }
+    Choice::Only {
+        probe: asked.contains(&BackendArgument::Probe),
+        contention: asked.contains(&BackendArgument::Contention),
+        sample: asked.contains(&BackendArgument::Sample),
+    }
 }
 
 fn sources(arguments: &DiscoverArguments) -> (Sources, VerbosityArguments) {

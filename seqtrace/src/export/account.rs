@@ -65,27 +65,26 @@ const LOSSES: [(&str, &str); seqtrace_common::loss::COUNT as usize] = [
 /// The lines about the sites: `sites = probed + skipped + refused`, and the reasons.
 pub(super) fn coverage(coverage: &Coverage, width: Option<usize>) -> String {
     let Coverage {
-        sites,
-        probed,
-        skipped,
-        refused,
         skips,
         refusals,
         kinds,
         notes,
+        ..
     } = coverage;
-    let mut text = line(
-        "sites",
-        &format!("{sites} = {probed} probed + {skipped} skipped + {refused} refused"),
-        width,
-    );
+    let mut text = line("sites", &sum(coverage), width);
     let kinds: Vec<String> = kinds
         .iter()
-        .filter(|(_, (_, probed))| *probed > 0)
-        .map(|(kind, (_, probed))| format!("{probed} {kind}"))
+        .filter(|(_, (_, covered))| *covered > 0)
+        .map(|(kind, (_, covered))| format!("{covered} {kind}"))
         .collect();
     if !kinds.is_empty() {
-        text += &line("", &format!("{probed} probed: {}", kinds.join(", ")), width);
+        let covered = coverage.covered();
+        let word = covered_word(coverage);
+        text += &line(
+            "",
+            &format!("{covered} {word}: {}", kinds.join(", ")),
+            width,
+        );
     }
     for (reason, count) in skips {
         let meaning = skip_meaning(reason).map_or(String::new(), |meaning| format!(": {meaning}"));
@@ -98,6 +97,50 @@ pub(super) fn coverage(coverage: &Coverage, width: Option<usize>) -> String {
         text += &line("", note, width);
     }
     text
+}
+
+/// `173 = 141 sampled + 32 skipped + 0 refused`; backends that are not used are left out, but for
+/// probes where nothing is.
+pub(super) fn sum(coverage: &Coverage) -> String {
+    let Coverage {
+        sites,
+        probed,
+        contention,
+        sampled,
+        skipped,
+        refused,
+        ..
+    } = *coverage;
+    let covered = [
+        (probed, "probed"),
+        (contention, "contention"),
+        (sampled, "sampled"),
+    ];
+    let mut text = format!("{sites} = ");
+    let is_used =
+        |number: u64, word: &str| number > 0 || word == "probed" && coverage.covered() == 0;
+    for (number, word) in covered.into_iter().filter(|(n, word)| is_used(*n, word)) {
+        let _ = write!(text, "{number} {word} + ");
+    }
+    let _ = write!(text, "{skipped} skipped + {refused} refused");
+    text
+}
+
+/// What the sites are that are counted: `probed` where all of them are.
+pub(super) fn covered_word(coverage: &Coverage) -> &'static str {
+    match coverage {
+        Coverage {
+            contention: 0,
+            sampled: 0,
+            ..
+        } => "probed",
+        Coverage {
+            probed: 0,
+            contention: 0,
+            ..
+        } => "sampled",
+        Coverage { .. } => "covered",
+    }
 }
 
 /// The lines about what was lost.
@@ -197,6 +240,7 @@ fn skip_meaning(reason: &str) -> Option<&'static str> {
         Skip::CountedAtRetry,
         Skip::CountedAtFallback,
         Skip::OtherCondition,
+        Skip::NoBackend,
     ];
     let skip = known.into_iter().find(|skip| skip.word() == reason)?;
     Some(match skip {
@@ -208,6 +252,7 @@ fn skip_meaning(reason: &str) -> Option<&'static str> {
         Skip::CountedAtRetry => "its failures are counted at the site they lead to",
         Skip::CountedAtFallback => "its failures are counted as fallbacks",
         Skip::OtherCondition => "whether it failed is not told by one flag",
+        Skip::NoBackend => "none of the backends in use sees it",
     })
 }
 
@@ -237,6 +282,8 @@ mod tests {
             probed: 9,
             skipped: 2,
             refused: 1,
+            contention: 0,
+            sampled: 0,
             skips: [("notrace".to_owned(), 2)].into(),
             refusals: [("EINVAL: forbidden".to_owned(), 1)].into(),
             kinds: [("spin".to_owned(), (12, 9))].into(),

@@ -34,6 +34,11 @@ impl Column {
         }
     }
 
+    /// Whether this is its header.
+    pub(super) fn is_called(&self, header: &str) -> bool {
+        self.header == header
+    }
+
     /// Whether every cell says that there is nothing to say.
     pub(super) fn is_blank(&self) -> bool {
         self.cells.iter().all(|cell| cell == "-" || cell.is_empty())

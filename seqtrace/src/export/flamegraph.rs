@@ -38,7 +38,10 @@ pub fn svg(snapshot: &Snapshot, weight: Weight) -> Result<Vec<u8>> {
 
 fn why_empty(snapshot: &Snapshot) -> String {
     let watched = duration_inline(snapshot.elapsed_ns);
-    let sites = plural(snapshot.coverage.probed, "probed site");
+    let sites = plural(
+        snapshot.coverage.covered(),
+        &format!("{} site", account::covered_word(&snapshot.coverage)),
+    );
     let retries = snapshot.rows.iter().map(|row| row.count).sum::<u64>();
     if retries == 0 {
         format!("no reader waited or retried on {sites} in {watched}")

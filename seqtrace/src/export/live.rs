@@ -11,7 +11,7 @@ use crate::{
         account, checks,
         columns::{self, Column, Overflow},
         quantity::{plural, three_digits},
-        table::{headline, names, nothing, top_owner, top_reader, waited},
+        table::{self, headline, names, nothing, top_owner, top_reader, total, waited},
     },
 };
 
@@ -57,18 +57,16 @@ fn rows(snapshot: &Snapshot, interval: &Interval, width: Option<usize>, room: us
         |(_, change): &(&Row, Change)| three_digits(per_second(change.count, interval.elapsed_ns));
     let lost = |(row, change): &(&Row, Change)| {
         let per_second_ns = per_second(change.total_ns, interval.elapsed_ns);
-        waited(row, Some(per_second_ns as u64))
+        table::time_lost(row, per_second_ns as u64)
     };
     let rows = || rows.iter();
     let values = [
         Column::number("/S", rows().map(rate)),
         Column::number("LOST/S", rows().map(lost)),
         Column::text("KIND", rows().map(|(row, _)| row.kind.word().to_owned())),
+        table::backends(rows().map(|(row, _)| *row)),
         Column::number("COUNT", rows().map(|(row, _)| row.count.to_string())),
-        Column::number(
-            "TOTAL",
-            rows().map(|(row, _)| waited(row, Some(row.total_ns))),
-        ),
+        Column::number("TOTAL", rows().map(|(row, _)| total(row))),
         Column::number("MAX", rows().map(|(row, _)| waited(row, Some(row.max_ns)))),
         Column::text("TOP READER/PID", rows().map(|(row, _)| top_reader(row))),
         Column::text("TOP OWNER/TID", rows().map(|(row, _)| top_owner(row))),
@@ -76,7 +74,11 @@ fn rows(snapshot: &Snapshot, interval: &Interval, width: Option<usize>, room: us
         Column::number("~P99", rows().map(|(row, _)| waited(row, row.p99_ns))),
     ];
     let names = names(rows().map(|(row, _)| *row));
-    let mut table = columns::render(&names.each_ref(), &values.each_ref(), width, Overflow::Drop);
+    let values: Vec<&Column> = values
+        .iter()
+        .filter(|column| !(column.is_blank() && column.is_called(table::BACKEND)))
+        .collect();
+    let mut table = columns::render(&names.each_ref(), &values, width, Overflow::Drop);
     if left_out > 0 {
         table = table + "(" + &plural(left_out as u64, "more site") + ")\n";
     }
@@ -85,11 +87,7 @@ fn rows(snapshot: &Snapshot, interval: &Interval, width: Option<usize>, room: us
 
 /// Coverage and losses, a line each.
 fn foot(snapshot: &Snapshot) -> String {
-    let coverage = &snapshot.coverage;
-    let sites = format!(
-        "{} = {} probed + {} skipped + {} refused",
-        coverage.sites, coverage.probed, coverage.skipped, coverage.refused
-    );
+    let sites = account::sum(&snapshot.coverage);
     account::line("sites", &sites, None)
         + &account::line("losses", &account::losses_inline(snapshot), None)
 }

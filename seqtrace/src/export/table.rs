@@ -15,7 +15,7 @@ use crate::{
         columns::{self, Column, Overflow},
         quantity::{dash_if_zero, duration, duration_inline, plural, share, three_digits},
     },
-    plan::Kind,
+    plan::{Backend, Kind},
 };
 
 /// How many of the longest events are shown.
@@ -61,18 +61,21 @@ pub(super) fn headline(snapshot: &Snapshot) -> String {
         "{}{realtime}, watched for {} on {}",
         snapshot.release,
         duration_inline(snapshot.elapsed_ns),
-        plural(snapshot.coverage.probed, "site"),
+        plural(snapshot.coverage.covered(), "site"),
     )
 }
 
 /// What to say when no site was hit.
 pub(super) fn nothing(snapshot: &Snapshot) -> String {
-    if snapshot.coverage.probed == 0 {
+    if snapshot.coverage.covered() == 0 {
         return "No site is probed, so nothing could be seen.\n".to_owned();
     }
     format!(
         "No reader waited or retried: nothing happened on {} in {}.\n",
-        plural(snapshot.coverage.probed, "probed site"),
+        plural(
+            snapshot.coverage.covered(),
+            &format!("{} site", account::covered_word(&snapshot.coverage))
+        ),
         duration_inline(snapshot.elapsed_ns),
     )
 }
@@ -113,7 +116,7 @@ fn sites(snapshot: &Snapshot, width: Option<usize>) -> String {
 
 /// What is told about a site beside its name.
 struct SiteColumns {
-    numbers: [Column; 9],
+    numbers: [Column; 10],
     tasks: [Column; 2],
 }
 
@@ -127,8 +130,9 @@ impl SiteColumns {
         // What matters most first: it stands in the first table of a narrow screen.
         let numbers = [
             Column::text("KIND", rows().map(|row| row.kind.word().to_owned())),
+            backends(rows().copied()),
             Column::number("COUNT", rows().map(|row| row.count.to_string())),
-            time("TOTAL", |row| Some(row.total_ns)),
+            Column::number("TOTAL", rows().map(|row| total(row))),
             time("MAX", |row| Some(row.max_ns)),
             time("~P99", |row| row.p99_ns),
             Column::number("SLEPT", rows().map(|row| slept(row))),
@@ -142,6 +146,16 @@ impl SiteColumns {
         ];
         Self { numbers, tasks }
     }
+}
+
+/// The header of [`backends`].
+pub(super) const BACKEND: &str = "BACKEND";
+
+/// What counted, where it is not kprobes alone.
+pub(super) fn backends<'a>(rows: impl Iterator<Item = &'a Row> + Clone) -> Column {
+    let is_plain = rows.clone().all(|row| row.backend == Backend::Probe);
+    let word = |row: &Row| if is_plain { "-" } else { row.backend.word() }.to_owned();
+    Column::text(BACKEND, rows.map(word))
 }
 
 fn without_blanks<'a>(columns: impl Iterator<Item = &'a Column>) -> Vec<&'a Column> {
@@ -168,12 +182,29 @@ pub(super) fn waited(row: &Row, duration_ns: Option<u64>) -> String {
         Kind::Retry | Kind::Fallback => false,
         Kind::Check => row.runs.is_some(),
     };
+    // So many samples, each for a stretch of time; no single wait was seen.
+    let has_duration = has_duration && row.backend != Backend::Sample;
     let duration_ns = duration_ns.filter(|_| has_duration);
     duration_ns.map_or_else(|| "-".to_owned(), duration)
 }
 
+/// All the time that readers lost.
+pub(super) fn total(row: &Row) -> String {
+    time_lost(row, row.total_ns)
+}
+
+/// Time that readers lost; an estimate where they were sampled.
+pub(super) fn time_lost(row: &Row, duration_ns: u64) -> String {
+    if row.backend == Backend::Sample {
+        format!("~{}", duration(duration_ns))
+    } else {
+        waited(row, Some(duration_ns))
+    }
+}
+
 fn slept(row: &Row) -> String {
     match row.kind {
+        _ if row.backend == Backend::Sample => "-".to_owned(),
         Kind::Block => row.slept.to_string(),
         Kind::Spin | Kind::Retry | Kind::Fallback | Kind::Check | Kind::Write => "-".to_owned(),
     }
@@ -205,11 +236,17 @@ fn seqcounts(sums: &[SeqcountRow], width: Option<usize>) -> String {
     let sums = || sums.iter();
     // Retries have no duration: a zero would look like one.
     let time = |sum: &SeqcountRow, duration_ns| {
-        if sum.blocks + sum.spins == 0 {
+        if sum.samples > 0 {
+            format!("~{}", duration_inline(duration_ns))
+        } else if sum.blocks + sum.spins == 0 {
             "-".to_owned()
         } else {
             duration(duration_ns)
         }
+    };
+    let longest = |sum: &SeqcountRow| match sum.blocks + sum.spins {
+        0 => "-".to_owned(),
+        _ => duration(sum.max_ns),
     };
     let p99 = |sum: &SeqcountRow| {
         let estimate = histogram::quantile(&sum.histogram, sum.max_ns, 0.99);
@@ -221,8 +258,9 @@ fn seqcounts(sums: &[SeqcountRow], width: Option<usize>) -> String {
     let names = Column::text("SEQCOUNT", sums().map(|sum| sum.seqcount.clone()));
     let values = [
         Column::number("TOTAL", sums().map(|sum| time(sum, sum.total_ns))),
-        Column::number("MAX", sums().map(|sum| time(sum, sum.max_ns))),
+        Column::number("MAX", sums().map(longest)),
         Column::number("~P99", sums().map(p99)),
+        number("SAMPLES", |sum| sum.samples),
         number("BLOCKS", |sum| sum.blocks),
         number("SLEPT", |sum| sum.slept),
         number("SPINS", |sum| sum.spins),

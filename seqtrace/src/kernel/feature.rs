@@ -57,10 +57,18 @@ pub fn text_checks() -> Vec<Check> {
     vec![text()]
 }
 
-/// Everything that tracing needs beyond [`discover_checks`].
-pub fn trace_checks() -> Vec<Check> {
+/// Everything that kprobes need beyond [`discover_checks`].
+pub fn probe_checks() -> Vec<Check> {
     vec![kprobes(), kprobes_enabled(), tracefs()]
 }
+
+/// Whether this kernel has kprobes at all.
+pub fn has_kprobes() -> bool {
+    Path::new(KPROBE_TYPE).exists()
+}
+
+/// The number by which perf knows kprobes.
+const KPROBE_TYPE: &str = "/sys/bus/event_source/devices/kprobe/type";
 
 /// What is good to know and not needed.
 pub fn other_checks() -> Vec<Check> {
@@ -198,7 +206,7 @@ fn tracefs() -> Check {
 }
 
 fn kprobes() -> Check {
-    let answer = if Path::new("/sys/bus/event_source/devices/kprobe/type").exists() {
+    let answer = if has_kprobes() {
         Answer::Yes(String::new())
     } else {
         no(

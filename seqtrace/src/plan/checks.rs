@@ -5,7 +5,7 @@
 
 use anyhow::{Result, bail};
 
-use super::{Kind, Place, Request, Skip, Target, hazard};
+use super::{Backends, Kind, Place, Request, Skip, Target};
 use crate::{
     discover::catalog::{Catalog, Check, Half, ImageCatalog, Instance},
     kernel::hazards::Hazards,
@@ -30,7 +30,7 @@ pub(super) fn add(
         .instances
         .iter()
         .filter(|instance| request.retries.take(&instance.seqcount))
-        .filter_map(|instance| target(image, instance, base, hazards))
+        .filter_map(|instance| target(image, instance, base, hazards, request.backends))
         .collect();
     for site in &mut targets[sites] {
         match site.kind {
@@ -74,21 +74,25 @@ fn target(
     instance: &Instance,
     base: u64,
     hazards: &Hazards,
+    backends: Backends,
 ) -> Option<Target> {
     let Half::Check(check) = &instance.half else {
         return None;
     };
     let address = base.wrapping_add(check.decides);
     let odd_condition = (!asks_for_equality(check)).then_some(Skip::OtherCondition);
+    let place = Place::Instance(instance.clone());
+    let (backend, skip) = backends.choose(Kind::Check, &place, address, hazards);
     Some(Target {
         image: image.image.clone(),
         kind: Kind::Check,
+        backend,
         address,
         end_address: None,
         owner_offset: None,
-        skip: hazard::hazard(&instance.function, address, hazards).or(odd_condition),
+        skip: skip.or(odd_condition),
         on_demand: false,
-        place: Place::Instance(instance.clone()),
+        place,
     })
 }
 

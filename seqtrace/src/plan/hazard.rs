@@ -55,6 +55,7 @@ impl Skip {
             Self::CountedAtRetry => "counted_at_retry",
             Self::CountedAtFallback => "counted_at_fallback",
             Self::OtherCondition => "other_condition",
+            Self::NoBackend => "no_backend",
         }
     }
 }

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::{discover::catalog::Catalog, kernel::hazards::Hazards};
 
 mod checks;
+pub mod backend;
 pub mod hazard;
 mod names;
 pub mod target;
 
+pub use backend::Backends;
 pub use names::SeqcountNames;
 pub use target::{Backend, Kind, Place, Target};
 
@@ -43,6 +45,8 @@ pub enum Skip {
     CountedAtFallback,
     /// A check whose result is used by an instruction that does not ask for equality.
     OtherCondition,
+    /// None of the backends in use sees what happens there.
+    NoBackend,
 }
 
 /// What is asked for beyond the cold sites.
@@ -50,6 +54,8 @@ pub enum Skip {
 pub struct Request {
     /// Seqcounts whose checks are probed, so that every retry is counted.
     pub retries: SeqcountNames,
+    /// What may count.
+    pub backends: Backends,
 }
 
 /// Byte offsets of the rt_mutex owner from the address of each kind of lock; `None` where the
@@ -77,7 +83,7 @@ impl OwnerOffsets {
 }
 
 /// Decides for every site of `catalog`, and for every instance that `request` asks for, whether it
-/// is probed.
+/// is counted, and by what.
 ///
 /// `bases` has the run-time base address of each image by name.
 ///
@@ -103,15 +109,19 @@ pub fn plan(
         for site in &image.sites {
             let address = base.wrapping_add(site.image_offset);
             let end_address = site.end.map(|end| base.wrapping_add(end.image_offset));
+            let kind = Kind::of_role(site.role);
+            let place = Place::Site(site.clone());
+            let (backend, skip) = request.backends.choose(kind, &place, address, hazards);
             targets.push(Target {
                 image: image.image.clone(),
-                kind: Kind::of_role(site.role),
+                kind,
+                backend,
                 address,
                 end_address,
                 owner_offset: site.lock_function.as_deref().and_then(|f| owners.of(f)),
-                skip: hazard::hazard(&site.function, address, hazards),
+                skip,
                 on_demand: false,
-                place: Place::Site(site.clone()),
+                place,
             });
         }
     }

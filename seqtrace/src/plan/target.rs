@@ -12,6 +12,8 @@ pub struct Target {
     pub image: String,
     /// What is counted here.
     pub kind: Kind,
+    /// What counts it; without meaning where it is skipped.
+    pub backend: Backend,
     /// The site, or the instance, as discovery found it.
     pub place: Place,
     /// Run-time address of the instruction to be probed.

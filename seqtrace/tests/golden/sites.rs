@@ -217,6 +217,7 @@ fn plan(catalog: &Catalog) -> Plan {
         .iter()
         .flat_map(|image| image.sites.iter().map(move |site| (image, site)));
     let targets = sites.map(|(image, site)| Target {
+        backend: plan::Backend::Probe,
         image: image.image.clone(),
         kind: plan::Kind::of_role(site.role),
         place: Place::Site(site.clone()),
@@ -235,6 +236,7 @@ fn plan(catalog: &Catalog) -> Plan {
     // Every retry of one of the seqcounts is to be counted.
     let asked = checks.filter(|(_, check)| check.seqcount.name == d_seq());
     targets.extend(asked.map(|(image, check)| Target {
+        backend: plan::Backend::Probe,
         image: image.image.clone(),
         kind: plan::Kind::Check,
         place: Place::Instance(check.clone()),

@@ -12,7 +12,10 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     aggregate::{coverage, snapshot::Costs},
     cli::{RoleArgument, SelectionArguments},
-    command::prepare::{self, Prepared},
+    command::{
+        backends,
+        prepare::{self, Prepared},
+    },
     config::{Input, RequestWords, Sources, View},
     discover::{
         card::{self, Card},
@@ -29,7 +32,7 @@ use crate::{
         feature::{self, Check},
         running::Running,
     },
-    plan::Plan,
+    plan::{Backends, Plan},
 };
 
 mod debuginfo;
@@ -200,28 +203,32 @@ fn running(sources: &Sources, request: &RequestWords, progress: bool) -> Result<
         running,
         catalog,
         plan,
+        backends,
         unknown_hazards,
         costs,
-    } = prepare::prepare(sources, request, progress)?;
+    } = prepare::prepare(sources, request, backends::of_kernel(), progress)?;
     Ok(Found {
         release: Some(running.release.clone()),
         catalog,
         plan: Some(plan),
-        notes: notes(&running, unknown_hazards),
+        notes: notes(&running, backends, unknown_hazards),
         origin: Origin::Running(Box::new(running)),
         costs,
     })
 }
 
 /// What the plan rests on.
-fn notes(running: &Running, unknown_hazards: Option<String>) -> Vec<String> {
+fn notes(running: &Running, backends: Backends, unknown_hazards: Option<String>) -> Vec<String> {
     let mut notes = vec![format!("kernel text read from {}", running.text_source())];
     let unknown =
         unknown_hazards.map(|why| format!("where this kernel forbids probes is not known: {why}"));
-    notes.extend(unknown);
-    let missing = feature::trace_checks();
-    let missing = missing.iter().find_map(Check::failure);
-    notes.extend(missing.map(|why| format!("nothing can be attached: {why}")));
+    if backends.probe {
+        notes.extend(unknown);
+        let missing = feature::probe_checks();
+        let missing = missing.iter().find_map(Check::failure);
+        notes.extend(missing.map(|why| format!("nothing can be attached: {why}")));
+    }
+    notes.extend(backends::blind_spots(backends));
     notes
 }
 

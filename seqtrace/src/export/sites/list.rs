@@ -9,6 +9,7 @@ use crate::{
         sites::{HalfDocument, PlacedInstance, PlannedSite, Probe, Sites},
         table::{lock, module},
     },
+    plan::Backend,
 };
 
 /// What is told about a site or an instance.
@@ -106,7 +107,9 @@ fn dash() -> String {
 fn plan(probe: Option<Probe>) -> String {
     match probe {
         None => dash(),
-        Some(Probe::Probe) => "probe".to_owned(),
+        Some(Probe::Probe) => Backend::Probe.word().to_owned(),
+        Some(Probe::Contention) => Backend::Contention.word().to_owned(),
+        Some(Probe::Sample) => Backend::Sample.word().to_owned(),
         Some(Probe::Skip(skip)) => format!("skip: {}", skip.word()),
     }
 }

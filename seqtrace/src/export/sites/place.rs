@@ -10,7 +10,7 @@ use crate::{
         Only, Role, Site, Write,
     },
     export::selection::Kind,
-    plan::{Skip, Target},
+    plan::{Backend, Skip, Target},
 };
 
 /// One image that was scanned.
@@ -38,8 +38,23 @@ pub struct Image {
 pub enum Probe {
     /// It would.
     Probe,
+    /// No; the tracepoints of contended locks would tell of it.
+    Contention,
+    /// No; it would be sampled.
+    Sample,
     /// It would not, for this reason.
     Skip(Skip),
+}
+
+impl Probe {
+    fn of(target: &Target) -> Self {
+        match (target.skip, target.backend) {
+            (Some(skip), _) => Self::Skip(skip),
+            (None, Backend::Contention) => Self::Contention,
+            (None, Backend::Sample) => Self::Sample,
+            (None, Backend::Probe | Backend::Watch) => Self::Probe,
+        }
+    }
 }
 
 /// One site and what would become of it.
@@ -192,7 +207,7 @@ impl PlannedSite {
             lock_function: lock_function.clone(),
             end_image_offset: end.map(|BlockEnd { image_offset, .. }| image_offset),
             chain: chain.clone(),
-            plan: target.map(|target| target.skip.map_or(Probe::Probe, Probe::Skip)),
+            plan: target.map(Probe::of),
         }
     }
 }

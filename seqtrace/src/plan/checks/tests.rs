@@ -28,6 +28,7 @@ fn site(name: &str, image_offset: u64, role: Role) -> Site {
         end: None,
         lock_function: None,
         sequence_register: None,
+        cold: Vec::new(),
         location: None,
         chain: Vec::new(),
     }
@@ -66,6 +67,7 @@ fn planned(sites: Vec<Site>, instances: Vec<Instance>, globs: &[&str]) -> Result
         text_bytes: 1,
         sites,
         instances,
+        inferred: BTreeMap::new(),
         disagreements: Vec::new(),
     };
     let catalog = Catalog {
@@ -78,6 +80,7 @@ fn planned(sites: Vec<Site>, instances: Vec<Instance>, globs: &[&str]) -> Result
     let bases = ["vmlinux", "xfs"].map(|image| (image.to_owned(), BASE));
     let globs: Vec<Glob> = globs.iter().map(|glob| Glob::new(glob).unwrap()).collect();
     let request = Request {
+        backends: Backends::PROBE,
         retries: SeqcountNames::new(&globs),
     };
     let hazards = Hazards::default();
