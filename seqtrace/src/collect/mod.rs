@@ -6,9 +6,10 @@
 pub mod batch;
 
 mod collector;
+mod cpus;
 mod longest;
 mod maps;
 mod quiet;
 mod stacks;
 
-pub use self::collector::Collector;
+pub use self::{collector::Collector, cpus::cpus};

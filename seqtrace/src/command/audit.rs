@@ -7,18 +7,16 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+use log::warn;
 
 use crate::{
     audit::{Audit, Counter, Finding, Reading, Unread, Verdict},
-    command::{
-        backends,
-        prepare::{self, Prepared},
-        report,
-    },
+    command::{prepare, report, spinning},
     config::{RequestWords, Sources},
     discover::catalog::{Catalog, Half, Instance, Location, Lockname, Name, Odd, Site},
     export,
     kernel::running::Running,
+    plan::Backends,
 };
 
 /// Time between two readings of a counter.
@@ -36,20 +34,15 @@ const WRONG: u8 = 3;
 ///
 /// When the kernel's sites or its memory cannot be read, or it has no global seqcount with an address.
 pub fn audit(duration: Duration, json: bool, sources: &Sources, progress: bool) -> Result<u8> {
-    let Prepared {
-        running, catalog, ..
-    } = prepare::prepare(
-        sources,
-        &RequestWords::default(),
-        backends::of_kernel(),
-        progress,
-    )?;
-    let (counters, mut unread) = counters(&running, &catalog);
+    let words = RequestWords::default();
+    let prepared = prepare::prepare(sources, &words, Backends::SAMPLE, progress)?;
+    let running = &prepared.running;
+    let (counters, mut unread) = counters(running, &prepared.catalog);
     ensure!(
         !counters.is_empty(),
         "no global seqcount of this kernel has an address that is known: nothing can be read"
     );
-    let (readings, elapsed) = read(&running, &counters, duration);
+    let (readings, elapsed) = read(running, &counters, duration);
     let mut findings = Vec::new();
     for (counter, readings) in counters.iter().zip(readings) {
         match readings {
@@ -64,6 +57,10 @@ pub fn audit(duration: Duration, json: bool, sources: &Sources, progress: bool) 
         let is_sound = finding.verdict == Verdict::Sound;
         (is_sound, finding.seqcount.clone())
     });
+    let wrong = findings.partition_point(|finding| finding.verdict != Verdict::Sound);
+    if let Err(error) = spinning::look(&prepared, &mut findings[..wrong]) {
+        warn!("it is not known which CPUs spin: {error:#}");
+    }
     unread.sort_by(|left, right| left.seqcount.cmp(&right.seqcount));
     let audit = Audit {
         format: Audit::FORMAT,
@@ -77,8 +74,7 @@ pub fn audit(duration: Duration, json: bool, sources: &Sources, progress: bool) 
     } else {
         report::print(&export::audit::text(&audit, report::size().0))?;
     }
-    let wrong = audit.wrong().next().is_some();
-    Ok(if wrong { WRONG } else { 0 })
+    Ok(if wrong > 0 { WRONG } else { 0 })
 }
 
 /// The global counters that have readers, by name, and those whose address nothing tells.

@@ -13,6 +13,7 @@ pub mod prepare;
 pub mod progress;
 pub mod report;
 pub mod sites;
+mod spinning;
 pub mod trace;
 
 /// Does what was asked for and returns the exit status.

@@ -28,6 +28,13 @@ impl Backends {
         sample: false,
     };
 
+    /// Samples of the CPU clock and nothing else.
+    pub const SAMPLE: Self = Self {
+        probe: false,
+        contention: false,
+        sample: true,
+    };
+
     /// The backend for a place at `address`, and why it is left out, if it is.
     pub(super) fn choose(
         self,
