@@ -50,6 +50,19 @@ pub(crate) fn lint() -> Result<Tally> {
         "warnings",
     ];
     check("lints", cargo().args(clippy));
+    // It is no test of cargo's, which leaves it out of all targets.
+    let live = [
+        "clippy",
+        "--package",
+        "seqtrace",
+        "--test",
+        "live",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    check("lints of the live tests", cargo().args(live));
     check("spelling", &mut Command::new(install(&TYPOS)?));
     // Advisories need the advisory database, which is not on crates.io.
     let deny = ["--locked", "check", "bans", "licenses", "sources"];

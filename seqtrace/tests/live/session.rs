@@ -11,7 +11,7 @@ use ::seqtrace::{
         running::{Running, VMLINUX},
         text::{Choice, Text},
     },
-    plan::{Kind, Place, Plan, Target},
+    plan::{Backend, Kind, Place, Plan, Target},
 };
 
 use crate::guest::{self, Guest};
@@ -49,6 +49,7 @@ fn target(running: &Running, role: Role, function: &str, end: Option<&str>) -> T
         end_address,
         owner_offset: None,
         skip: None,
+        backend: Backend::Probe,
         on_demand: false,
         place: Place::Site(Site {
             function: function.to_owned(),
@@ -66,6 +67,7 @@ fn target(running: &Running, role: Role, function: &str, end: Option<&str>) -> T
             }),
             lock_function: None,
             sequence_register: None,
+            cold: Vec::new(),
             location: None,
             chain: Vec::new(),
         }),

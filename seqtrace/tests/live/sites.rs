@@ -42,7 +42,7 @@ pub(crate) fn every_site_is_accounted_for(guest: &Guest) -> String {
         "{blocks} blocks, {spins} spins, {retries} retries; expected at least {least:?}"
     );
     let modules = document["images"].as_array().expect("a list").iter();
-    let phonet = modules.filter(|image| image["image"] == "phonet").last();
+    let phonet = modules.rev().find(|image| image["image"] == "phonet");
     let kinds = &phonet.expect("the harness has loaded it")["kinds"];
     assert!(number(&kinds["spin"]) > 0, "no site in a module: {kinds}");
     if !guest.realtime {
