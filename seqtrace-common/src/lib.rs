@@ -13,3 +13,4 @@ pub mod settings;
 pub mod site;
 pub mod text;
 pub mod wait;
+pub mod watch;

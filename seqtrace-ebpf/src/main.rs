@@ -27,6 +27,8 @@ mod spin;
 mod task;
 #[cfg(target_arch = "bpf")]
 mod text;
+#[cfg(target_arch = "bpf")]
+mod watch;
 
 #[cfg(target_arch = "bpf")]
 mod programs {
@@ -42,7 +44,7 @@ mod programs {
         programs::{PerfEventContext, ProbeContext, RawTracePointContext},
     };
 
-    use crate::{block, check, retry, sample::sample as clock_sample, spin, text};
+    use crate::{block, check, retry, sample::sample as clock_sample, spin, text, watch};
 
     /// A reader calls the writer's lock.
     #[kprobe]
@@ -83,6 +85,13 @@ mod programs {
     #[perf_event]
     fn sample(ctx: PerfEventContext) -> u32 {
         clock_sample(&ctx);
+        0
+    }
+
+    /// A watched word was written.
+    #[perf_event]
+    fn write(ctx: PerfEventContext) -> u32 {
+        watch::write(&ctx);
         0
     }
 

@@ -7,9 +7,11 @@ use globset::{Glob, GlobBuilder};
 
 mod retries;
 mod sites;
+mod watch;
 
 pub use retries::{ConvergeArguments, RetryArguments};
 pub use sites::{InputArguments, RoleArgument, SelectionArguments, SitesArguments};
+pub use watch::WatchArguments;
 
 /// Shows where readers of Linux sequence counters wait and retry, and which writer is to blame.
 ///
@@ -50,6 +52,8 @@ pub enum Command {
     Sites(SitesArguments),
     /// Whether global seqcounts are sound: none stuck odd, going backwards, or resting on odd values
     Audit(AuditArguments),
+    /// Writes to one seqcount or lock: how many, by whom, how long it was held
+    Watch(WatchArguments),
     /// What this kernel and this user can do, with a fix for what they cannot
     Doctor(DoctorArguments),
 }

@@ -16,6 +16,7 @@ pub mod histogram;
 pub mod identity;
 pub mod rates;
 pub mod snapshot;
+pub mod watched;
 
 mod comm;
 mod frames;

@@ -5,6 +5,7 @@
 
 pub mod refusal;
 pub mod session;
+pub mod watch;
 
 mod guard;
 mod kprobes;

@@ -7,7 +7,7 @@ use seqtrace_common::{
     site::SiteEntry,
 };
 
-use super::table::Table;
+use super::{sample, table::Table};
 use crate::kernel::object::{OBJECT, refused};
 
 /// What the kernel side is to do besides counting.
@@ -125,7 +125,9 @@ pub(super) fn load(
     for (name, program) in ebpf.programs_mut() {
         match program {
             Program::KProbe(program) if table.has_probes() => program.load(),
-            Program::PerfEvent(program) if !table.cold.is_empty() => program.load(),
+            Program::PerfEvent(program) if name == sample::PROGRAM && !table.cold.is_empty() => {
+                program.load()
+            }
             // The one that reads text is for discovery.
             _ => continue,
         }

@@ -29,6 +29,14 @@ pub(super) enum Source {
         /// The time between two samples, nanoseconds.
         period_ns: u64,
     },
+    /// Writes by a CPU to four bytes of kernel memory. The processor reports them after the
+    /// instruction (`kernel/events/hw_breakpoint.c`); there are four such registers in each.
+    Word {
+        /// The CPU.
+        cpu: u32,
+        /// Where they are; a multiple of four.
+        address: u64,
+    },
 }
 
 /// `struct perf_event_attr`, version 1 (`include/uapi/linux/perf_event.h`).
@@ -53,6 +61,9 @@ const _: () = assert!(size_of::<Attributes>() == PERF_ATTR_SIZE_VER1 as usize);
 const PERF_ATTR_SIZE_VER1: u32 = 72;
 const PERF_TYPE_SOFTWARE: u32 = 1;
 const PERF_TYPE_TRACEPOINT: u32 = 2;
+const PERF_TYPE_BREAKPOINT: u32 = 5;
+const HW_BREAKPOINT_W: u32 = 2;
+const HW_BREAKPOINT_LEN_4: u64 = 4;
 const PERF_COUNT_SW_CPU_CLOCK: u64 = 0;
 const PERF_FLAG_FD_CLOEXEC: c_ulong = 1 << 3;
 const PERF_EVENT_IOC_ENABLE: c_ulong = 0x2400;
@@ -77,13 +88,20 @@ impl Source {
                 sample_period: period_ns,
                 ..all
             },
+            Self::Word { cpu: _, address } => Attributes {
+                kind: PERF_TYPE_BREAKPOINT,
+                breakpoint_type: HW_BREAKPOINT_W,
+                breakpoint_address: address,
+                breakpoint_bytes: HW_BREAKPOINT_LEN_4,
+                ..all
+            },
         }
     }
 
     fn cpu(self) -> u32 {
         match self {
             Self::Tracefs { id: _ } => 0,
-            Self::Clock { cpu, .. } => cpu,
+            Self::Clock { cpu, .. } | Self::Word { cpu, .. } => cpu,
         }
     }
 }

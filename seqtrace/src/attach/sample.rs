@@ -29,9 +29,7 @@ impl Sampler {
             .program_mut(PROGRAM)
             .context("failed to find the program that samples")?;
         let program: &mut Program = program.try_into()?;
-        let cpus = online_cpus()
-            .map_err(|(path, error)| error_of(path, error))
-            .context("failed to list the CPUs")?;
+        let cpus = cpus()?;
         let clock = |cpu| {
             let source = Source::Clock {
                 cpu,
@@ -45,6 +43,9 @@ impl Sampler {
     }
 }
 
-fn error_of(path: &str, error: std::io::Error) -> anyhow::Error {
-    anyhow::Error::new(error).context(format!("failed to read `{path}`"))
+/// The CPUs that are online.
+pub(super) fn cpus() -> Result<Vec<u32>> {
+    online_cpus().map_err(|(path, error)| {
+        anyhow::Error::new(error).context(format!("failed to list the CPUs (`{path}`)"))
+    })
 }

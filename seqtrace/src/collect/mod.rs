@@ -4,6 +4,7 @@
 //! `aggregate`.
 
 pub mod batch;
+pub mod writes;
 
 mod collector;
 mod cpus;

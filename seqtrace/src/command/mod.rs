@@ -15,6 +15,7 @@ pub mod report;
 pub mod sites;
 mod spinning;
 pub mod trace;
+pub mod watch;
 
 /// Does what was asked for and returns the exit status.
 ///
@@ -44,6 +45,12 @@ pub fn run(config: &Config) -> Result<u8> {
         Task::Stat { json, span, trace } => {
             runtime()?.block_on(report::stat(*json, span, trace, progress))
         }
+        Task::Watch {
+            word,
+            json,
+            span,
+            sources,
+        } => runtime()?.block_on(watch::watch(word, *json, span, sources, progress)),
         Task::Flame {
             output,
             format,

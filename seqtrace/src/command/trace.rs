@@ -281,7 +281,7 @@ impl Run<'_> {
 }
 
 /// The end of the command; never without one.
-async fn ended(child: Option<&mut Child>) -> Result<ExitStatus> {
+pub(super) async fn ended(child: Option<&mut Child>) -> Result<ExitStatus> {
     match child {
         Some(child) => child.wait().await,
         None => std::future::pending().await,
@@ -289,13 +289,13 @@ async fn ended(child: Option<&mut Child>) -> Result<ExitStatus> {
 }
 
 /// The end of the time; never without one.
-async fn passed(deadline: Option<Instant>) {
+pub(super) async fn passed(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
     }
 }
 
-fn nanoseconds(time: Duration) -> u64 {
+pub(super) fn nanoseconds(time: Duration) -> u64 {
     time.as_nanos().try_into().unwrap_or(u64::MAX)
 }

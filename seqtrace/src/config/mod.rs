@@ -12,7 +12,7 @@ use globset::Glob;
 use crate::cli::{
     AuditArguments, BackendArgument, Cli, Command, ConvergeArguments, DiscoverArguments,
     DoctorArguments, FlameArguments, FlameFormat, RetryArguments, StatArguments, TextSource,
-    TopArguments, TraceArguments, VerbosityArguments,
+    TopArguments, TraceArguments, VerbosityArguments, WatchArguments,
 };
 
 mod sites;
@@ -69,6 +69,17 @@ pub enum Task {
         /// One JSON document instead of the table.
         json: bool,
         /// Where sites come from.
+        sources: Sources,
+    },
+    /// The writes to one word.
+    Watch {
+        /// Its name or address.
+        word: String,
+        /// One JSON document instead of the table.
+        json: bool,
+        /// When to stop.
+        span: Span,
+        /// Where names come from.
         sources: Sources,
     },
     /// What this kernel and this user can do.
@@ -163,6 +174,7 @@ impl Config {
             Command::Stat(arguments) => stat_task(arguments),
             Command::Flame(arguments) => flame_task(arguments)?,
             Command::Sites(arguments) => sites::task(arguments)?,
+            Command::Watch(arguments) => watch_task(arguments),
             Command::Audit(arguments) => audit_task(&arguments),
             Command::Doctor(DoctorArguments { verbosity }) => (Task::Doctor, verbosity),
         };
@@ -186,6 +198,24 @@ fn top_task(arguments: TopArguments) -> (Task, VerbosityArguments) {
         interval,
         duration,
         trace,
+    };
+    (task, verbosity)
+}
+
+fn watch_task(arguments: WatchArguments) -> (Task, VerbosityArguments) {
+    let WatchArguments {
+        word,
+        duration,
+        json,
+        discover,
+        run,
+    } = arguments;
+    let (sources, verbosity) = sources(&discover);
+    let task = Task::Watch {
+        word,
+        json,
+        span: Span { duration, run },
+        sources,
     };
     (task, verbosity)
 }

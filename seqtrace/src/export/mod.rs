@@ -13,6 +13,7 @@ pub mod selection;
 pub mod score;
 pub mod sites;
 pub mod table;
+pub mod watch;
 
 mod account;
 mod checks;
