@@ -43,7 +43,6 @@ fn target(running: &Running, role: Role, function: &str, end: Option<&str>) -> T
     let end_address = end.map(address);
     let entry = entry.unwrap_or(start);
     Target {
-        backend: seqtrace::plan::Backend::Probe,
         image: VMLINUX.to_owned(),
         kind: Kind::of_role(role),
         address: start,
