@@ -5,47 +5,92 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Mutex,
+    thread,
 };
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::ValueEnum as _;
 
 use crate::{
-    progress, static_build,
+    progress, seqstress, static_build,
     tally::Tally,
     tool,
     vm::{Cache, Flavour, Kernel},
 };
 
 /// Seconds from power-on after which a guest with all cases is ended.
-const DEADLINE_S: &str = "1500";
+const DEADLINE_S: &str = "2400";
+
+/// Guests at a time: each emulates on one thread.
+const GUESTS: usize = 2;
 
 /// A module with sites of its own, which can be unloaded.
 const MODULE: &str = "phonet";
 
-/// Where the guest sees the live tests.
+/// Where the folders lie that guests see.
 const SHARE: &str = "target/live";
 
-/// Builds the live tests statically and puts them where guests see them.
+/// Builds the live tests and runs them on `kernels`, [`GUESTS`] at a time: all cases, or those named
+/// in `only`.
 ///
 /// # Errors
 ///
-/// When they do not build.
-pub(crate) fn build() -> Result<PathBuf> {
-    let share = tool::workspace().join(SHARE);
+/// When something does not build, or a guest cannot be started. A guest that dies or hangs is a
+/// failed test, and none is started twice.
+pub(crate) fn run(kernels: &[&str], only: &[String]) -> Result<Tally> {
+    let tests = static_build::test("seqtrace", "live")?;
+    let shares = kernels
+        .iter()
+        .map(|kernel| share(&tests, kernel))
+        .collect::<Result<Vec<_>>>()?;
+    let waiting = Mutex::new(kernels.iter().zip(&shares));
+    let worker = || {
+        let mut tally = Tally::default();
+        loop {
+            // Its own statement: the lock is dropped before the guest runs.
+            let next = waiting.lock().expect("no worker panics here").next();
+            let Some((kernel, share)) = next else {
+                return anyhow::Ok(tally);
+            };
+            progress::step("Testing", format_args!("live on {kernel}"));
+            tally.add(guest(share, kernel, only)?);
+        }
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..GUESTS).map(|_| scope.spawn(worker)).collect();
+        let mut tally = Tally::default();
+        for worker in workers {
+            tally.add(worker.join().expect("a worker does not panic")?);
+        }
+        Ok(tally)
+    })
+}
+
+/// Puts what a guest of `kernel` needs into a folder that it sees: the tests, the file that it is
+/// booted from, our module.
+fn share(tests: &Path, kernel: &str) -> Result<PathBuf> {
+    let flavour = Flavour::from_str(kernel, false)
+        .map_err(|_| anyhow!("no kernel `{kernel}`: `cargo xtask vm --list` has their names"))?;
+    let cache = Cache::open()?;
+    let cached = Kernel::named(&cache, flavour, false)?;
+    let module = seqstress::module(&cache, flavour, &cached)?;
+    let share = tool::workspace().join(SHARE).join(kernel);
     fs::create_dir_all(share.join("out")).context("failed to create the shared folder")?;
-    let built = static_build::test("seqtrace", "live")?;
-    fs::copy(&built, share.join("live")).context("failed to copy the live tests")?;
+    let files = [
+        (tests, "live"),
+        (&cached.image, "vmlinuz"),
+        (&module, "seqstress.ko"),
+    ];
+    for (file, name) in files {
+        fs::copy(file, share.join(name))
+            .with_context(|| format!("failed to share `{}`", file.display()))?;
+    }
     Ok(share)
 }
 
-/// Runs the live cases on `kernel`: all of them, or those named in `only`.
-///
-/// # Errors
-///
-/// When the guest cannot be started. A guest that dies or hangs is a failed test.
-pub(crate) fn run(share: &Path, kernel: &str, only: &[String]) -> Result<Tally> {
-    share_image(share, kernel)?;
+/// Boots `kernel` and reads its lines.
+fn guest(share: &Path, kernel: &str, only: &[String]) -> Result<Tally> {
     let mut guest = Command::new(env::current_exe().context("failed to find the xtask")?)
         .args(["vm", "--kernel", kernel, "--timeout", DEADLINE_S])
         .args(["--append", "seqtrace.guest", "--load", MODULE, "--share"])
@@ -64,16 +109,6 @@ pub(crate) fn run(share: &Path, kernel: &str, only: &[String]) -> Result<Tally> 
     }
     let status = guest.wait().context("failed to wait for the guest")?;
     Ok(report.close(status.success()))
-}
-
-/// Puts the file that the guest is booted from where it sees it.
-fn share_image(share: &Path, name: &str) -> Result<()> {
-    let flavour = Flavour::from_str(name, false)
-        .map_err(|_| anyhow!("no kernel `{name}`: `cargo xtask vm --list` has their names"))?;
-    let kernel = Kernel::named(&Cache::open()?, flavour, false)?;
-    fs::copy(&kernel.image, share.join("vmlinuz"))
-        .with_context(|| format!("failed to share `{}`", kernel.image.display()))?;
-    Ok(())
 }
 
 /// What the lines of a guest have told so far.

@@ -11,13 +11,13 @@ use anyhow::{Context as _, Result};
 use crate::{fuzz, lint, live, object, progress, score, tally::Tally, tool};
 
 /// Kernels that the live tests run on.
-const KERNELS: [&str; 3] = ["6.12-rt", "6.12", "6.1-rt"];
+const KERNELS: [&str; 5] = ["6.1-rt", "6.12-rt", "7-rt", "6.12", "7"];
 
 /// Seconds that each fuzz target runs.
 const FUZZ_S: u32 = 20;
 
 /// Formats, lints, the eBPF object, unit and command-line tests, fuzzing, a score, and live tests on
-/// three kernels
+/// five kernels
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Only the live tests
@@ -45,15 +45,11 @@ pub(crate) fn test(args: &Args) -> Result<ExitCode> {
         tally.add(fuzz::run(FUZZ_S, &[])?);
         tally.add(score::test()?);
     }
-    let share = live::build()?;
     let kernels: Vec<&str> = match &args.kernel[..] {
         [] => KERNELS.to_vec(),
         chosen => chosen.iter().map(String::as_str).collect(),
     };
-    for kernel in kernels {
-        progress::step("Testing", format_args!("live on {kernel}"));
-        tally.add(live::run(&share, kernel, &args.cases)?);
-    }
+    tally.add(live::run(&kernels, &args.cases)?);
     #[expect(clippy::print_stdout, reason = "the result of the task")]
     {
         println!("{tally}");

@@ -1,6 +1,9 @@
 //! The cases, in the order in which they run.
 
-use crate::{audit, catalog, guest::Guest, numbers, refusal, retries, session, shutdown, sites};
+use crate::{
+    audit, catalog, guest::Guest, numbers, refusal, retries, session, shutdown, sites,
+    truth::forced,
+};
 
 /// A case: panics when it does not hold, else returns the numbers that it looked at.
 pub(crate) type Case = fn(&Guest) -> String;
@@ -51,6 +54,14 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "probes_come_and_go_one_by_one",
         session::probes_come_and_go_one_by_one,
+    ),
+    (
+        "a_wait_by_force_is_a_wait",
+        forced::a_wait_by_force_is_a_wait,
+    ),
+    (
+        "a_retry_by_force_is_a_retry",
+        forced::a_retry_by_force_is_a_retry,
     ),
     ("the_end_leaves_no_probe", shutdown::the_end_leaves_no_probe),
     (

@@ -27,6 +27,7 @@ mod seqtrace;
 mod session;
 mod shutdown;
 mod sites;
+mod truth;
 
 use case::CASES;
 use guest::Guest;

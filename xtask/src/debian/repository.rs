@@ -156,6 +156,51 @@ impl Repository {
             }))
     }
 
+    /// What modules are built with: the headers of a kernel, those that they need of the same
+    /// version, the build tools, and the libraries that these are linked against.
+    ///
+    /// # Errors
+    /// When one of them is not in the suites.
+    pub(crate) fn build_parts(&self, headers: &Package) -> Result<Vec<Package>> {
+        let Package { name, version } = headers;
+        let wanted = format!("{name}={version}");
+        let text = tool::text(self.apt("apt-cache").args(["show", &wanted]))
+            .with_context(|| format!("no {name} {version} in the suites any more"))?;
+        let all = paragraphs(&text);
+        let depends = all.first().and_then(|one| one.get("Depends"));
+        let depends = depends.with_context(|| format!("`{name}` depends on nothing"))?;
+        let mut parts = vec![headers.clone()];
+        for (name, version) in exact_dependencies(depends) {
+            if name.starts_with("linux-headers-") {
+                parts.push(Package {
+                    name: name.to_owned(),
+                    version: version.to_owned(),
+                });
+            }
+        }
+        let tools = depends
+            .split([',', ' '])
+            .find(|word| word.starts_with("linux-kbuild-"))
+            .with_context(|| format!("`{name}` depends on no `linux-kbuild-`"))?;
+        let recursive = [
+            "depends",
+            "--recurse",
+            "--no-recommends",
+            "--no-suggests",
+            "--no-conflicts",
+            "--no-breaks",
+            "--no-replaces",
+            "--no-enhances",
+            tools,
+        ];
+        let text = tool::text(self.apt("apt-cache").args(recursive))?;
+        for name in [tools].into_iter().chain(libraries(&text)) {
+            let newest = self.newest(name, |_| true)?;
+            parts.push(newest.with_context(|| format!("no `{name}` in the suites"))?);
+        }
+        Ok(parts)
+    }
+
     /// Downloads and verifies package files into `folder`.
     pub(crate) fn download(&self, packages: &[Package], folder: &Path) -> Result<()> {
         let mut command = self.apt("apt-get");
@@ -194,6 +239,13 @@ fn kernel_parts(package: &Paragraph) -> Vec<Package> {
         .collect()
 }
 
+/// The libraries in the output of `apt-cache depends --recurse`, where a package stands at the
+/// beginning of a line.
+fn libraries(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter(|line| line.starts_with("lib") || *line == "zlib1g")
+}
+
 /// The versions in the output of `apt-cache madison`, the newest first.
 fn madison(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
@@ -210,6 +262,12 @@ mod tests {
                     rust-src | 1.95.0+dfsg1-2~bpo13+1 | mirror x/main amd64 Packages";
         let versions: Vec<_> = madison(text).collect();
         assert_eq!(versions, ["1.95.1+dfsg1-1", "1.95.0+dfsg1-2~bpo13+1"]);
+    }
+
+    #[test]
+    fn libraries_stand_at_the_beginning_of_a_line() {
+        let text = "linux-kbuild-6.1\n  Depends: libc6\n  Depends: <x>\nlibc6\nzlib1g\npahole";
+        assert_eq!(libraries(text).collect::<Vec<_>>(), ["libc6", "zlib1g"]);
     }
 
     #[test]

@@ -60,7 +60,12 @@ impl Debuginfo {
     }
 }
 
-fn identify(image: &Path) -> Result<Banner> {
+/// Which kernel of Debian's a bzImage is.
+///
+/// # Errors
+///
+/// When it is none.
+pub(crate) fn identify(image: &Path) -> Result<Banner> {
     let mut head = Vec::new();
     File::open(image)
         .and_then(|file| file.take(BANNER_BYTES).read_to_end(&mut head))

@@ -13,7 +13,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 
-pub(crate) use self::debuginfo::Debuginfo;
+pub(crate) use self::{
+    banner::Banner,
+    debuginfo::{Debuginfo, identify},
+};
 use self::{
     goal::{Cell, Kind},
     measure::Programs,

@@ -4,6 +4,8 @@
 //! names/6.12-rt -> ../kernels/6.12.117+deb13-rt-amd64     what a name meant when it was resolved
 //! kernels/RELEASE/{vmlinuz, config, System.map, modules/} one unpacked kernel
 //! debug/RELEASE_VERSION/{vmlinux, modules/}               debuginfo of one kernel
+//! headers/RELEASE_VERSION/                                what modules of one kernel are built with
+//! seqstress/RELEASE-HASH.ko                               our module, by a hash of its sources
 //! apt/SUITE/                                              private state of apt
 //! ```
 //!

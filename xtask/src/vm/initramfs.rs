@@ -1,5 +1,7 @@
 //! Assembles the initramfs of one run: init, programs, modules and the job.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use guest::{JOB_PATH, Job};
 
@@ -14,10 +16,12 @@ const PORT_MODULES: [&str; 2] = ["virtio_pci", "virtio_console"];
 /// What it needs to mount folders of the host.
 const SHARE_MODULES: [&str; 2] = ["9p", "9pnet_virtio"];
 
-/// The archive for `job`, whose list of modules is filled in.
+/// The archive for `job`, whose list of modules is filled in: those of the kernel's own that are
+/// wanted, and one that was built, if any.
 pub(crate) fn assemble(
     mut job: Job,
     extra_modules: &[String],
+    built: Option<&Path>,
     tree: &ModuleTree,
     programs: &Programs,
 ) -> Result<Vec<u8>> {
@@ -61,6 +65,11 @@ pub(crate) fn assemble(
         let name = file.rsplit('/').next().unwrap_or(&file);
         let inside = format!("/modules/{}", name.split(".ko").next().unwrap_or(name));
         archive.file(&inside, 0o644, &tree.read(&file)?);
+        job.modules.push(inside);
+    }
+    if let Some(module) = built {
+        let inside = "/modules/built".to_owned();
+        archive.file(&inside, 0o644, &programs::read(module)?);
         job.modules.push(inside);
     }
     let job = serde_json::to_vec(&job).context("failed to write the job")?;

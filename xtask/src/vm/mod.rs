@@ -35,7 +35,7 @@ use self::{
     qemu::{Accelerator, Machine, Threads},
     terminal::RawTerminal,
 };
-use crate::progress;
+use crate::{progress, seqstress};
 
 /// Boots a kernel with seqtrace and a busybox userland, runs a command as root and returns its
 /// output and exit status.
@@ -83,6 +83,9 @@ pub(crate) struct Args {
     /// A kernel module to load before the command
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     load: Vec<String>,
+    /// Builds our module `seqstress` for the kernel and loads it before the command
+    #[arg(long, requires = "kernel")]
+    seqstress: bool,
     /// Seconds from power-on after which the guest is ended
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     timeout: u64,
@@ -124,6 +127,10 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
     let kernel = kernel(&cache, &args)?;
     let programs = Programs::build()?;
     let tree = ModuleTree::open(&kernel.modules)?;
+    let built = match args.kernel {
+        Some(flavour) if args.seqstress => Some(seqstress::module(&cache, flavour, &kernel)?),
+        _ => None,
+    };
     let share = args.share.as_deref().map(open_share).transpose()?;
     let job = Job {
         command: args.command,
@@ -136,7 +143,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
             None
         },
     };
-    let initramfs = write_initramfs(job, &args.load, &tree, &programs)?;
+    let initramfs = write_initramfs(job, &args.load, built.as_deref(), &tree, &programs)?;
     let mut machine = Machine {
         image: kernel.image,
         initramfs: initramfs.path().to_owned(),
@@ -155,7 +162,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
                 command: vec!["true".to_owned()],
                 ..Job::default()
             };
-            write_initramfs(job, &[], &tree, &programs)
+            write_initramfs(job, &[], None, &tree, &programs)
         })?,
     };
     let options = boot::Options {
@@ -194,10 +201,11 @@ fn open_share(share: &Path) -> Result<PathBuf> {
 fn write_initramfs(
     job: Job,
     extra_modules: &[String],
+    built: Option<&Path>,
     tree: &ModuleTree,
     programs: &Programs,
 ) -> Result<NamedTempFile> {
-    let archive = initramfs::assemble(job, extra_modules, tree, programs)?;
+    let archive = initramfs::assemble(job, extra_modules, built, tree, programs)?;
     let file = NamedTempFile::new().context("failed to create the initramfs")?;
     fs::write(file.path(), archive).context("failed to write the initramfs")?;
     Ok(file)

@@ -1,0 +1,123 @@
+//! Forced episodes: the module knows what happens in each, and every number must equal it.
+
+use std::fmt::Write as _;
+
+use ::seqtrace::aggregate::snapshot::Snapshot;
+
+use super::{
+    module::{Module, Reader, Wait, readers},
+    rows::told,
+};
+use crate::guest::Guest;
+
+/// Episodes of each reader.
+const EPISODES: u64 = 10_000;
+
+/// Readers whose failed check leads to code of its own, by the ends of their names. `_raw_read` shares
+/// its code with the caller's test for an odd value, `_loop` is a plain loop.
+const COLD: [&str; 5] = [
+    "_begin",
+    "_raw_begin",
+    "_raw_seqcount_begin",
+    "_read_seqbegin",
+    "latch_read",
+];
+
+/// Readers that take the lock after one try.
+const FALL_BACK: [&str; 2] = ["seqlock_begin_or_lock", "seqlock_scoped"];
+
+/// The reader that takes the lock at once.
+const LOCKED: &str = "seqlock_excl";
+
+/// Readers begin while a writer is inside: where they block, each wait is one block, and it slept;
+/// elsewhere each is one spin.
+pub(crate) fn a_wait_by_force_is_a_wait(_: &Guest) -> String {
+    let module = Module::load();
+    let command = format!("odd all {EPISODES}");
+    let (snapshot, truth) = module.trace(&["--threshold", "1s"], &[&command]);
+    let mut seen = Lines::default();
+    for (kind, reader) in readers(&truth) {
+        let told = told(&snapshot, kind, reader);
+        let waits = if reader.wait == Wait::Never {
+            0
+        } else {
+            EPISODES
+        };
+        assert_eq!((reader.waits, reader.doubtful), (waits, 0), "{reader:?}");
+        let (blocks, spins) = match reader.wait {
+            Wait::Blocks => (reader.waits, 0),
+            Wait::Spins => (0, reader.waits),
+            Wait::Never => (0, 0),
+        };
+        seen.equal(reader, "blocks", blocks, told.blocks);
+        seen.equal(reader, "slept", reader.slept, told.slept);
+        seen.equal(reader, "spins", spins, told.spins);
+    }
+    seen.told(&snapshot)
+}
+
+/// Readers fail their check: three times in a row, then once. Where the failed check leads to code of
+/// its own each retry is seen; the others need `--retries`.
+pub(crate) fn a_retry_by_force_is_a_retry(_: &Guest) -> String {
+    let module = Module::load();
+    let once = format!("retry all {EPISODES}");
+    let thrice = format!("runs all 3 {EPISODES}");
+    let (snapshot, truth) = module.trace(&["--threshold", "1s"], &[&once, &thrice]);
+    let mut seen = Lines::default();
+    for (kind, reader) in readers(&truth) {
+        let told = told(&snapshot, kind, reader);
+        let falls_back = FALL_BACK.contains(&&*reader.function);
+        let retries = if reader.function == LOCKED {
+            0
+        } else if falls_back {
+            2 * EPISODES
+        } else {
+            4 * EPISODES
+        };
+        assert_eq!((reader.retries, reader.waits), (retries, 0), "{reader:?}");
+        let cold = COLD.iter().any(|end| reader.function.ends_with(end));
+        let fallbacks = if falls_back { reader.retries } else { 0 };
+        assert_eq!(reader.fallbacks, fallbacks, "{reader:?}");
+        seen.equal(
+            reader,
+            "retries",
+            if cold { retries } else { 0 },
+            told.retries,
+        );
+        seen.equal(reader, "fallbacks", fallbacks, told.fallbacks);
+        seen.equal(reader, "blocks and spins", 0, told.blocks + told.spins);
+    }
+    seen.told(&snapshot)
+}
+
+/// Truth beside seqtrace's number, and what differs.
+#[derive(Default)]
+struct Lines {
+    text: String,
+    wrong: u64,
+}
+
+impl Lines {
+    /// Notes two numbers that must be equal; two zeros are not worth a line.
+    fn equal(&mut self, reader: &Reader, what: &str, truth: u64, told: u64) {
+        if truth == told && told == 0 {
+            return;
+        }
+        let verdict = if truth == told { "" } else { " WRONG" };
+        self.wrong += u64::from(truth != told);
+        let function = &reader.function;
+        write!(
+            self.text,
+            "\n  {function}: {what} truth {truth} seqtrace {told}{verdict}"
+        )
+        .expect("a string takes any text");
+    }
+
+    /// Everything noted; panics if something differs.
+    fn told(self, snapshot: &Snapshot) -> String {
+        let Self { text, wrong } = self;
+        assert_eq!(wrong, 0, "losses {:?}{text}", snapshot.losses);
+        assert!(!text.is_empty(), "nothing was compared");
+        text
+    }
+}

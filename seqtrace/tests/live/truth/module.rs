@@ -1,0 +1,93 @@
+//! The module: loaded, told what to do, asked what happened.
+
+use std::{fs, path::Path, process::Command};
+
+use serde::Deserialize;
+
+use crate::seqtrace;
+use ::seqtrace::aggregate::snapshot::Snapshot;
+
+/// Where the harness has put it.
+const FILE: &str = "/share/seqstress.ko";
+const COMMAND: &str = "/sys/kernel/debug/seqstress/command";
+const TRUTH: &str = "/sys/kernel/debug/seqstress/truth";
+
+/// One kind of sequence counter, as the module tells it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Kind {
+    /// The counter's symbol.
+    pub(crate) seqcount: String,
+    pub(crate) readers: Vec<Reader>,
+}
+
+/// One reader: a function that reads through one API.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reader {
+    pub(crate) function: String,
+    pub(crate) wait: Wait,
+    pub(crate) waits: u64,
+    pub(crate) slept: u64,
+    /// Waits that may have been none, or more than one.
+    pub(crate) doubtful: u64,
+    pub(crate) retries: u64,
+    pub(crate) fallbacks: u64,
+    /// Reads that a check passed though a writer had been at the data: the primitives are broken.
+    pub(crate) torn: u64,
+}
+
+/// What a reader does where the sequence is odd.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Wait {
+    Never,
+    Spins,
+    Blocks,
+}
+
+/// The module, until it is dropped.
+pub(crate) struct Module(());
+
+impl Module {
+    /// Loads it.
+    pub(crate) fn load() -> Self {
+        assert!(Path::new(FILE).exists(), "the harness has built it");
+        let status = Command::new("insmod").arg(FILE).status();
+        assert!(status.expect("insmod starts").success(), "it is loaded");
+        Self(())
+    }
+
+    /// Traces `commands` of the module, given one after the other.
+    pub(crate) fn trace(&self, options: &[&str], commands: &[&str]) -> (Snapshot, Vec<Kind>) {
+        fs::write(COMMAND, "reset").expect("the truth is forgotten");
+        let script = commands
+            .iter()
+            .map(|command| format!("echo '{command}' > {COMMAND}"))
+            .collect::<Vec<_>>()
+            .join(" && ");
+        let words = [options, &["--", "sh", "-c", &script]].concat();
+        let snapshot = seqtrace::stat(&words);
+        (snapshot, self.truth())
+    }
+
+    /// What happened since the last reset.
+    pub(crate) fn truth(&self) -> Vec<Kind> {
+        let text = fs::read_to_string(TRUTH).expect("debugfs is mounted");
+        let kinds: Vec<Kind> = serde_json::from_str(&text).expect("one JSON document");
+        let torn: u64 = readers(&kinds).map(|(_, reader)| reader.torn).sum();
+        assert_eq!(torn, 0, "the kernel's own primitives fail: {kinds:#?}");
+        kinds
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        let _ = Command::new("rmmod").arg("seqstress").status();
+    }
+}
+
+/// All readers, each with its kind.
+pub(crate) fn readers(kinds: &[Kind]) -> impl Iterator<Item = (&Kind, &Reader)> {
+    kinds
+        .iter()
+        .flat_map(|kind| kind.readers.iter().map(move |reader| (kind, reader)))
+}

@@ -1,0 +1,38 @@
+//! What seqtrace tells about one reader of the module: the rows of one function, added up.
+
+use ::seqtrace::{aggregate::snapshot::Snapshot, plan::Kind as Role};
+
+use super::module::{Kind, Reader};
+
+/// Sums over the sites of a function.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) blocks: u64,
+    pub(crate) slept: u64,
+    pub(crate) spins: u64,
+    pub(crate) retries: u64,
+    pub(crate) fallbacks: u64,
+}
+
+/// What the snapshot tells about `reader`; panics where a row names another seqcount.
+pub(crate) fn told(snapshot: &Snapshot, kind: &Kind, reader: &Reader) -> Told {
+    let mut told = Told::default();
+    let start = format!("{}+", reader.function);
+    for row in &snapshot.rows {
+        if row.image != "seqstress" || !row.site.starts_with(&start) {
+            continue;
+        }
+        assert_eq!(row.seqcount, kind.seqcount, "at {}", row.site);
+        match row.kind {
+            Role::Block => {
+                told.blocks += row.count;
+                told.slept += row.slept;
+            }
+            Role::Spin => told.spins += row.count,
+            Role::Retry => told.retries += row.count,
+            Role::Fallback => told.fallbacks += row.count,
+            Role::Check | Role::Write => {}
+        }
+    }
+    told
+}
