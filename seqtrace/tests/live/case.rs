@@ -63,6 +63,10 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         "a_retry_by_force_is_a_retry",
         forced::a_retry_by_force_is_a_retry,
     ),
+    (
+        "every_retry_by_force_has_its_run",
+        forced::every_retry_by_force_has_its_run,
+    ),
     ("the_end_leaves_no_probe", shutdown::the_end_leaves_no_probe),
     (
         "an_interrupt_while_attaching_leaves_no_probe",

@@ -90,6 +90,42 @@ pub(crate) fn a_retry_by_force_is_a_retry(_: &Guest) -> String {
     seen.told(&snapshot)
 }
 
+/// As above, with `--retries`: every retry is counted wherever it leads, and every run has its length.
+pub(crate) fn every_retry_by_force_has_its_run(_: &Guest) -> String {
+    let module = Module::load();
+    let kinds = module.truth();
+    let mut options = vec!["--threshold", "1s"];
+    for kind in &kinds {
+        options.extend(["--retries", &*kind.seqcount]);
+    }
+    let once = format!("retry all {EPISODES}");
+    let commands = [
+        &*once,
+        "runs all 2 1000",
+        "runs all 3 1000",
+        "runs all 7 500",
+    ];
+    let (snapshot, truth) = module.trace(&options, &commands);
+    let mut seen = Lines::default();
+    let mut followed = 0;
+    for (kind, reader) in readers(&truth) {
+        let told = told(&snapshot, kind, reader);
+        let retries = reader.retries - reader.fallbacks;
+        seen.equal(reader, "retries", retries, told.retries);
+        seen.equal(reader, "fallbacks", reader.fallbacks, told.fallbacks);
+        let Some(lengths) = told.runs else { continue };
+        followed += 1;
+        assert_eq!(reader.longer_runs, 0, "{reader:?}");
+        for (length, &runs) in (1..).zip(&reader.runs) {
+            let counted = lengths.iter().find(|(other, _)| *other == length);
+            let counted = counted.map_or(0, |(_, runs)| *runs);
+            seen.equal(reader, &format!("runs of {length}"), runs, counted);
+        }
+    }
+    assert!(followed >= 20, "runs of {followed} readers only");
+    seen.told(&snapshot)
+}
+
 /// Truth beside seqtrace's number, and what differs.
 #[derive(Default)]
 struct Lines {

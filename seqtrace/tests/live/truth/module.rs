@@ -9,8 +9,8 @@ use ::seqtrace::aggregate::snapshot::Snapshot;
 
 /// Where the harness has put it.
 const FILE: &str = "/share/seqstress.ko";
-const COMMAND: &str = "/sys/kernel/debug/seqstress/command";
-const TRUTH: &str = "/sys/kernel/debug/seqstress/truth";
+/// Where it takes commands and tells the truth.
+const FOLDER: &str = "/sys/kernel/debug/seqstress";
 
 /// One kind of sequence counter, as the module tells it.
 #[derive(Debug, Deserialize)]
@@ -31,6 +31,10 @@ pub(crate) struct Reader {
     pub(crate) doubtful: u64,
     pub(crate) retries: u64,
     pub(crate) fallbacks: u64,
+    /// Runs of retries that ended in a check that passed, by length from 1 on.
+    pub(crate) runs: Vec<u64>,
+    /// Runs longer than those.
+    pub(crate) longer_runs: u64,
     /// Reads that a check passed though a writer had been at the data: the primitives are broken.
     pub(crate) torn: u64,
 }
@@ -45,7 +49,10 @@ pub(crate) enum Wait {
 }
 
 /// The module, until it is dropped.
-pub(crate) struct Module(());
+pub(crate) struct Module {
+    command: String,
+    truth: String,
+}
 
 impl Module {
     /// Loads it.
@@ -53,15 +60,19 @@ impl Module {
         assert!(Path::new(FILE).exists(), "the harness has built it");
         let status = Command::new("insmod").arg(FILE).status();
         assert!(status.expect("insmod starts").success(), "it is loaded");
-        Self(())
+        Self {
+            command: format!("{FOLDER}/command"),
+            truth: format!("{FOLDER}/truth"),
+        }
     }
 
     /// Traces `commands` of the module, given one after the other.
     pub(crate) fn trace(&self, options: &[&str], commands: &[&str]) -> (Snapshot, Vec<Kind>) {
-        fs::write(COMMAND, "reset").expect("the truth is forgotten");
+        let file = &self.command;
+        fs::write(file, "reset").expect("the truth is forgotten");
         let script = commands
             .iter()
-            .map(|command| format!("echo '{command}' > {COMMAND}"))
+            .map(|command| format!("echo '{command}' > {file}"))
             .collect::<Vec<_>>()
             .join(" && ");
         let words = [options, &["--", "sh", "-c", &script]].concat();
@@ -71,7 +82,7 @@ impl Module {
 
     /// What happened since the last reset.
     pub(crate) fn truth(&self) -> Vec<Kind> {
-        let text = fs::read_to_string(TRUTH).expect("debugfs is mounted");
+        let text = fs::read_to_string(&self.truth).expect("debugfs is mounted");
         let kinds: Vec<Kind> = serde_json::from_str(&text).expect("one JSON document");
         let torn: u64 = readers(&kinds).map(|(_, reader)| reader.torn).sum();
         assert_eq!(torn, 0, "the kernel's own primitives fail: {kinds:#?}");

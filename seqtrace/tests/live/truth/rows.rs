@@ -12,6 +12,8 @@ pub(crate) struct Told {
     pub(crate) spins: u64,
     pub(crate) retries: u64,
     pub(crate) fallbacks: u64,
+    /// Runs by length; `None` where they are not followed.
+    pub(crate) runs: Option<Vec<(u64, u64)>>,
 }
 
 /// What the snapshot tells about `reader`; panics where a row names another seqcount.
@@ -31,7 +33,11 @@ pub(crate) fn told(snapshot: &Snapshot, kind: &Kind, reader: &Reader) -> Told {
             Role::Spin => told.spins += row.count,
             Role::Retry => told.retries += row.count,
             Role::Fallback => told.fallbacks += row.count,
-            Role::Check | Role::Write => {}
+            Role::Check => {
+                told.retries += row.count;
+                told.runs = row.runs.as_ref().map(|runs| runs.lengths.clone());
+            }
+            Role::Write => {}
         }
     }
     told
