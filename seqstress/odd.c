@@ -3,7 +3,8 @@
  * Waits by force: the reader begins while a writer is known to be inside.
  *
  * Where the reader blocks, both run on one CPU: the writer, inside, wakes the reader, which has
- * priority, begins, meets the odd sequence and sleeps on the writer's lock; then the writer goes on.
+ * priority, begins, meets the odd sequence and sleeps on the writer's lock; once it stands in the
+ * lock's queue the writer goes on.
  *
  * Where the reader spins, it is on another CPU. The writer, inside, offers the episode; the reader
  * takes it with interrupts off, and nothing keeps it from beginning. The writer then stays inside for
@@ -127,6 +128,12 @@ static void hold_for_blocker(struct hold *hold)
 
 	smp_store_release(&episode->inside, episode->inside + 1);
 	wake_up_process(episode->task);
+	/*
+	 * It runs before we go on, but where the kernel gives other tasks their share of the CPU
+	 * (the fair server of 6.12, real-time throttling before).
+	 */
+	while (!READ_ONCE(episode->task->pi_blocked_on))
+		cpu_relax();
 	spin_ns(hold_ns);
 }
 
