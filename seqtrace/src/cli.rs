@@ -176,12 +176,10 @@ pub struct TraceArguments {
 /// What counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum BackendArgument {
-    /// The best that this kernel has: probe and contention, else contention and sample
+    /// The best that this kernel has: probe, else sample
     Auto,
     /// kprobes: every wait and retry, exactly
     Probe,
-    /// Tracepoints of contended locks: readers that block on a writer's lock (PREEMPT_RT)
-    Contention,
     /// Samples of the CPU clock: an estimate of the time readers spin; needs no kprobes
     Sample,
 }

@@ -13,13 +13,9 @@ use crate::{command::prepare::require, config::Choice, kernel::feature, plan::Ba
 pub fn resolve(choice: Choice) -> Result<Backends> {
     let backends = match choice {
         Choice::Auto => of_kernel(),
-        Choice::Only {
+        Choice::Only { probe, sample } => Backends {
             probe,
-            contention,
-            sample,
-        } => Backends {
-            probe,
-            contention,
+            contention: false,
             sample,
         },
     };

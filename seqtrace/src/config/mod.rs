@@ -131,8 +131,6 @@ pub enum Choice {
     Only {
         /// kprobes.
         probe: bool,
-        /// The tracepoints of contended locks.
-        contention: bool,
         /// Samples of the CPU clock.
         sample: bool,
     },
@@ -331,7 +329,6 @@ fn choice(asked: &[BackendArgument]) -> Choice {
     }
     Choice::Only {
         probe: asked.contains(&BackendArgument::Probe),
-        contention: asked.contains(&BackendArgument::Contention),
         sample: asked.contains(&BackendArgument::Sample),
     }
 }
