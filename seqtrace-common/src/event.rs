@@ -14,6 +14,8 @@ pub mod kind {
     pub const UNCONVERGED: u32 = 4;
     /// A sample of the CPU clock found a reader waiting; never in the ring.
     pub const SAMPLE: u32 = 8;
+    /// A writer made a sequence odd, and even again; not written to the ring.
+    pub const HOLD: u32 = 5;
 }
 
 /// One event over the threshold.

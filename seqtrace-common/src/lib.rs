@@ -7,6 +7,7 @@
 
 pub mod counters;
 pub mod event;
+pub mod hold;
 pub mod loss;
 pub mod run;
 pub mod settings;

@@ -28,8 +28,19 @@ pub const MISSED: u32 = 9;
 /// A failed check could not be followed: the `RUNS` map refused it, being full. The retry is counted, but
 /// in no run.
 pub const RUNS_FULL: u32 = 10;
+/// A hold could not be followed: the `HOLDS` map refused it, being full. The hit is counted, the hold is
+/// not.
+pub const HOLDS_FULL: u32 = 11;
+/// A hold began while another of the same sequence was open: the end of the first was not seen, or
+/// nothing serialises the writers.
+pub const HOLD_WITHOUT_END: u32 = 12;
+/// A hold ended whose begin was not seen: the writer was inside when counting began, or came in where
+/// no probe is.
+pub const END_WITHOUT_HOLD: u32 = 13;
+/// The sequence at a probed increment could not be read.
+pub const WORD_UNREAD: u32 = 14;
 /// Number of losses; the size of the `LOSSES` array.
-pub const COUNT: u32 = 11;
+pub const COUNT: u32 = 15;
 
 /// What to call each loss in the output, by index.
 pub const NAMES: [&str; COUNT as usize] = [
@@ -44,4 +55,8 @@ pub const NAMES: [&str; COUNT as usize] = [
     "start_without_end",
     "missed",
     "runs_full",
+    "holds_full",
+    "hold_without_end",
+    "end_without_hold",
+    "word_unread",
 ];

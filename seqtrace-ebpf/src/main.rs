@@ -14,6 +14,8 @@ mod check;
 #[cfg(target_arch = "bpf")]
 mod complete;
 #[cfg(target_arch = "bpf")]
+mod hold;
+#[cfg(target_arch = "bpf")]
 mod maps;
 #[cfg(target_arch = "bpf")]
 mod retry;
@@ -44,7 +46,7 @@ mod programs {
         programs::{PerfEventContext, ProbeContext, RawTracePointContext},
     };
 
-    use crate::{block, check, retry, sample::sample as clock_sample, spin, text, watch};
+    use crate::{block, check, hold, retry, sample::sample as clock_sample, spin, text, watch};
 
     /// A reader calls the writer's lock.
     #[kprobe]
@@ -92,6 +94,13 @@ mod programs {
     #[perf_event]
     fn write(ctx: PerfEventContext) -> u32 {
         watch::write(&ctx);
+        0
+    }
+
+    /// A writer is about to increment a sequence.
+    #[kprobe]
+    fn increment(ctx: ProbeContext) -> u32 {
+        hold::write(&ctx);
         0
     }
 

@@ -10,6 +10,7 @@ use aya_ebpf::{
 };
 use seqtrace_common::{
     counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue},
+    hold::{HoldState, WordEntry},
     loss,
     run::{RunCounters, RunKey, RunState},
     settings::Settings,
@@ -53,6 +54,14 @@ pub(crate) static OPEN_RUNS: Array<u64> = Array::with_max_entries(1, 0);
 /// What the runs of each followed check were, by `SiteEntry::run`.
 #[map]
 pub(crate) static RUN_COUNTERS: PerCpuArray<RunCounters> = PerCpuArray::with_max_entries(1, 0);
+
+/// How probed increments reach their sequences, by slot.
+#[map]
+pub(crate) static WORDS: Array<WordEntry> = Array::with_max_entries(1, 0);
+
+/// Holds that are not over, by the address of the sequence.
+#[map]
+pub(crate) static HOLDS: HashMap<u64, HoldState> = HashMap::with_max_entries(1, 0);
 
 /// Completed events by task.
 #[map]

@@ -77,7 +77,7 @@ pub(crate) fn owner(lock: u64, offset: i32, settings: &Settings) -> Task {
 }
 
 #[inline]
-fn read<T>(address: u64) -> Option<T> {
+pub(crate) fn read<T>(address: u64) -> Option<T> {
     // SAFETY: the helper refuses addresses that cannot be read; `T` is plain numbers.
     unsafe { bpf_probe_read_kernel(address as *const T) }.ok()
 }

@@ -75,10 +75,12 @@ impl Snapshot {
             site(&mut check, row);
         }
         let sum = |number: fn(&Row) -> u64| self.rows.iter().map(number).sum::<u64>();
-        let blocks = |number: fn(&Row) -> u64| {
-            let blocks = self.rows.iter().filter(|row| row.kind == Kind::Block);
-            blocks.map(number).sum::<u64>()
+        let of = |kind, number: fn(&Row) -> u64| {
+            let rows = self.rows.iter().filter(|row| row.kind == kind);
+            rows.map(number).sum::<u64>()
         };
+        let blocks = |number| of(Kind::Block, number);
+        let holds = |number| of(Kind::Write, number);
         let lost = |name: &str| self.losses.get(name).copied().unwrap_or(0);
         check.equal(
             "hits of blocks = count + in flight + blocks_full + start_without_end",
@@ -87,6 +89,12 @@ impl Snapshot {
             blocks(|row| row.count + row.in_flight)
                 + lost("blocks_full")
                 + lost("start_without_end"),
+        );
+        check.equal(
+            "hits of holds = count + in flight + holds_full + hold_without_end",
+            "all",
+            holds(|row| row.hits),
+            holds(|row| row.count + row.in_flight) + lost("holds_full") + lost("hold_without_end"),
         );
         self.check_runs(&mut check, lost("runs_full"));
         check.equal(
@@ -121,7 +129,9 @@ impl Snapshot {
             return;
         }
         let mut missing = 0;
-        for (index, row) in self.rows.iter().enumerate() {
+        let rows = self.rows.iter().enumerate();
+        // The stacks are those of readers.
+        for (index, row) in rows.filter(|(_, row)| row.kind != Kind::Write) {
             let stacks = self.stacks.iter().filter(|stack| stack.row == index);
             let count = stacks.map(|stack| stack.count).sum::<u64>();
             check.at_most("stacks <= count", &row.site, count, row.count);
@@ -141,6 +151,7 @@ impl Snapshot {
             let rows = self
                 .rows
                 .iter()
+                .filter(|row| row.kind != Kind::Write)
                 .filter(|row| row.seqcount == *name && row.lockname == sum.lockname);
             let count = rows.clone().map(|row| row.count).sum();
             check.equal("events = those of its sites", name, sum.events(), count);
@@ -164,7 +175,8 @@ impl Snapshot {
                 sum.blocks + sum.spins,
             );
         }
-        let of_sites = self.rows.iter().map(|row| row.count).sum();
+        let readers = self.rows.iter().filter(|row| row.kind != Kind::Write);
+        let of_sites = readers.map(|row| row.count).sum();
         let of_seqcounts = self.seqcounts.iter().map(SeqcountRow::events);
         check.equal("seqcounts = sites", "all", of_seqcounts.sum(), of_sites);
     }
@@ -206,7 +218,7 @@ fn site(check: &mut Check, row: &Row) {
             check.equal("histogram = 0", name, histogram, 0);
             check.equal("count = samples", name, row.count, row.hits);
         }
-        Kind::Block => {
+        Kind::Block | Kind::Write => {
             check.equal("histogram = count", name, histogram, row.count);
             let seen = row.count + row.in_flight;
             check.at_most("count + in flight <= hits", name, seen, row.hits);
@@ -215,8 +227,6 @@ fn site(check: &mut Check, row: &Row) {
             check.equal("histogram = count", name, histogram, row.count);
             check.at_most("count <= hits", name, row.count, row.hits);
         }
-        // Holds are in no row.
-        Kind::Write => {}
         Kind::Check => {
             check.at_most("count <= hits", name, row.count, row.hits);
             let over = row.runs.as_ref().map_or(0, |runs| runs.count);

@@ -49,7 +49,8 @@ pub(super) fn rows(labels: &[SiteLabel], batch: &Batch) -> Vec<Row> {
         .zip(&batch.counters)
         .zip(0..)
         .filter_map(|((label, counters), slot)| {
-            let in_flight = batch.blocks_in_flight.get(&slot).copied().unwrap_or(0);
+            let open = [&batch.blocks_in_flight, &batch.holds_in_flight];
+            let in_flight = open.iter().filter_map(|open| open.get(&slot)).sum();
             let SiteCounters { hits, count, .. } = counters;
             let runs = runs::runs(batch, slot);
             let is_hit = hits | count | in_flight != 0;

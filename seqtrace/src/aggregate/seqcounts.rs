@@ -14,7 +14,8 @@ use crate::{
 pub(super) fn seqcounts(rows: &[Row]) -> Vec<SeqcountRow> {
     let mut sums: Vec<SeqcountRow> = Vec::new();
     let mut index = HashMap::new();
-    for row in rows {
+    // Holds are no events of readers.
+    for row in rows.iter().filter(|row| row.kind != Kind::Write) {
         let at = *index
             .entry((&row.seqcount, row.lockname))
             .or_insert_with(|| {
@@ -56,7 +57,6 @@ fn add(sum: &mut SeqcountRow, row: &Row) {
         Kind::Spin => &mut sum.spins,
         Kind::Retry | Kind::Check => &mut sum.retries,
         Kind::Fallback => &mut sum.fallbacks,
-        // Holds are no events of readers.
         Kind::Write => return,
     } += row.count;
     if row.kind == Kind::Check {

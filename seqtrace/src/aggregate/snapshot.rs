@@ -73,7 +73,7 @@ pub struct Row {
     pub image: String,
     /// The site: `d_lookup+0x4b`.
     pub site: String,
-    /// Kind of event; never [`Kind::Write`].
+    /// Kind of event. For [`Kind::Write`] the events are holds and the readers are the writers.
     pub kind: Kind,
     /// Where the numbers come from.
     pub backend: Backend,

@@ -43,6 +43,7 @@ pub(super) fn target(function: &str, role: Role) -> Target {
         owner_offset: None,
         skip: None,
         on_demand: false,
+        word: None,
     }
 }
 

@@ -1,8 +1,13 @@
 //! Loads the eBPF object: sizes its maps, gives it its settings, fills its site table.
 
 use anyhow::{Context as _, Result};
-use aya::{Ebpf, EbpfLoader, Pod, maps::HashMap, programs::Program};
+use aya::{
+    Ebpf, EbpfLoader, Pod,
+    maps::{Array, HashMap},
+    programs::Program,
+};
 use seqtrace_common::{
+    hold::WordEntry,
     settings::{SAMPLE_NS, Settings},
     site::SiteEntry,
 };
@@ -34,6 +39,8 @@ pub struct MapSizes {
     pub spins: u32,
     /// Readers whose last check failed, at one time.
     pub runs: u32,
+    /// Holds that are not over at one time; used only where increments are probed.
+    pub holds: u32,
     /// Pairs of site and task.
     pub tasks: u32,
     /// Different kernel stacks; used only with stacks on, about a kilobyte each.
@@ -50,6 +57,7 @@ impl Default for MapSizes {
             blocks: 8192,
             spins: 16384,
             runs: 8192,
+            holds: 16384,
             tasks: 16384,
             stacks: 8192,
             stack_counts: 16384,
@@ -88,12 +96,14 @@ pub(super) fn load(
         blocks,
         spins,
         runs,
+        holds,
         tasks,
         stacks: stack_ids,
         stack_counts,
         ring_bytes,
     } = *sizes;
     let used = |wanted: bool, size| if wanted { size } else { 1 };
+    let has_words = !table.words.is_empty();
     let settings = settings(layout, options);
     let mut ebpf = EbpfLoader::new()
         // For relocations against kernel types, which a Rust object does not have.
@@ -107,6 +117,8 @@ pub(super) fn load(
         .map_max_entries("RUNS", used(!table.runs.is_empty(), runs))
         .map_max_entries("OPEN_RUNS", table.runs.len().max(1).try_into()?)
         .map_max_entries("RUN_COUNTERS", table.runs.len().max(1).try_into()?)
+        .map_max_entries("WORDS", used(has_words, slots.max(1).try_into()?))
+        .map_max_entries("HOLDS", used(has_words, holds))
         .map_max_entries("TASKS", tasks)
         .map_max_entries("STACKS", used(*stacks, stack_ids))
         .map_max_entries("STACK_COUNTS", used(*stacks, stack_counts))
@@ -122,6 +134,7 @@ pub(super) fn load(
         .context("failed to create the maps of the eBPF object")?;
     describe(&mut ebpf, &table.entries)?;
     fill(&mut ebpf, "COLD", &table.cold)?;
+    place_words(&mut ebpf, &table.words)?;
     for (name, program) in ebpf.programs_mut() {
         match program {
             Program::KProbe(program) if table.has_probes() => program.load(),
@@ -139,6 +152,19 @@ pub(super) fn load(
 /// Writes entries into the site table.
 pub(super) fn describe(ebpf: &mut Ebpf, entries: &[(u64, SiteEntry)]) -> Result<()> {
     fill(ebpf, "SITES", entries)
+}
+
+/// Says how the sequences of probed increments are reached.
+fn place_words(ebpf: &mut Ebpf, words: &[(u32, WordEntry)]) -> Result<()> {
+    let map = ebpf
+        .map_mut("WORDS")
+        .context("failed to find the map `WORDS`")?;
+    let mut map: Array<_, WordEntry> = map.try_into()?;
+    for (slot, entry) in words {
+        map.set(*slot, entry, 0)
+            .context("failed to fill the map `WORDS`")?;
+    }
+    Ok(())
 }
 
 fn fill<V: Pod>(ebpf: &mut Ebpf, name: &str, entries: &[(u64, V)]) -> Result<()> {

@@ -2,19 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use seqtrace_common::site::SiteEntry;
+use seqtrace_common::{hold::WordEntry, site::SiteEntry};
 
 use super::refusal::Refusal;
 use crate::{
     discover::catalog::{BlockEnd, Half, Site},
-    plan::{Backend, Kind, Place, Plan, Target},
+    plan::{Backend, Kind, Place, Plan, Target, Word},
 };
 
 /// The program at the ends of blocks.
 pub(super) const LOCK_END: &str = "lock_end";
 
 /// The programs of the object, in the order in which they are to be started.
-pub(super) const PROGRAMS: [&str; 5] = [LOCK_END, "lock_call", "pause", "retry", "check"];
+pub(super) const PROGRAMS: [&str; 6] = [
+    LOCK_END,
+    "lock_call",
+    "pause",
+    "retry",
+    "check",
+    "increment",
+];
 
 /// One attachment: a program at an address.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,6 +55,8 @@ pub(super) struct Table {
     pub(super) cold: Vec<(u64, u32)>,
     /// The site table by run-time address.
     pub(super) entries: Vec<(u64, SiteEntry)>,
+    /// How the sequences of increments are reached, by slot.
+    pub(super) words: Vec<(u32, WordEntry)>,
     /// Slots of the checks whose runs are followed; the index is [`SiteEntry::run`].
     pub(super) runs: Vec<u32>,
     /// Sites refused here already.
@@ -112,9 +121,11 @@ impl Table {
             address,
             end_address,
             owner_offset,
+            word,
             skip: _,
             on_demand,
         } = target;
+        self.words.extend(word.map(|word| (slot, entry_of(word))));
         let site = match place {
             Place::Site(site) => Some(site),
             Place::Instance(_) => None,
@@ -155,7 +166,7 @@ impl Table {
             Kind::Spin => "pause",
             Kind::Retry | Kind::Fallback => "retry",
             Kind::Check => "check",
-            Kind::Write => "write",
+            Kind::Write => "increment",
         };
         let start = Probe {
             slot,
@@ -192,6 +203,21 @@ impl Table {
         }
         self.runs.push(slot);
         (self.runs.len() - 1) as u32
+    }
+}
+
+fn entry_of(word: Word) -> WordEntry {
+    let Word {
+        constant,
+        base,
+        index,
+    } = word;
+    let number = |register: Option<u8>| register.map_or(WordEntry::NO_REGISTER, u32::from);
+    WordEntry {
+        base: number(base),
+        index: number(index.map(|(register, _)| register)),
+        scale: index.map_or(1, |(_, scale)| scale.into()),
+        ..WordEntry::variable(constant)
     }
 }
 
@@ -248,6 +274,7 @@ mod tests {
             owner_offset: end.map(|_| 24),
             skip: None,
             on_demand: false,
+            word: None,
             place: Place::Site(Site {
                 function: "reader".to_owned(),
                 offset: 0x20,

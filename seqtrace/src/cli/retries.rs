@@ -12,6 +12,10 @@ pub struct RetryArguments {
     /// each of their readers, also for those that do not retry
     #[arg(long, value_name = "GLOB", value_parser = super::glob)]
     pub retries: Vec<Glob>,
+    /// Count every hold of the seqcounts with such a name: who writes, how often, how long readers are
+    /// kept out. At a price for each of their writers
+    #[arg(long, value_name = "GLOB", value_parser = super::glob)]
+    pub writers: Vec<Glob>,
 }
 
 /// The same, and when a read section has retried for too long.

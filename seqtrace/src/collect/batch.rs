@@ -26,6 +26,8 @@ pub struct Batch {
     pub frames: HashMap<i32, Vec<u64>>,
     /// Slots of the readers inside a lock call, with how many.
     pub blocks_in_flight: HashMap<u32, u64>,
+    /// Slots of the increments whose holds are not over, with how many.
+    pub holds_in_flight: HashMap<u32, u64>,
     /// What the runs of the checks that are followed were, by slot.
     pub runs: HashMap<u32, RunCounters>,
     /// Slots of the runs that are not over, with their number and the checks that failed in them.

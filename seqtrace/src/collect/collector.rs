@@ -141,6 +141,9 @@ impl Collector {
                 *batch.blocks_in_flight.entry(key.slot).or_default() += 1;
             }
         }
+        for (_, hold) in contents(&self.maps.holds, self.sizes.holds, "HOLDS")? {
+            *batch.holds_in_flight.entry(hold.slot).or_default() += 1;
+        }
         self.read_runs(&mut batch)?;
         self.read_spins(&mut batch, spin_room)?;
         self.reaped.add_to(&mut batch);

@@ -12,6 +12,7 @@ use aya::{
 };
 use seqtrace_common::{
     counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue},
+    hold::HoldState,
     loss,
     run::{RunCounters, RunKey, RunState},
     wait::{BlockState, SpinState, WaitKey},
@@ -24,6 +25,7 @@ pub(super) struct Maps {
     pub(super) blocks: KernelMap<MapData, WaitKey, BlockState>,
     pub(super) spins: KernelMap<MapData, WaitKey, SpinState>,
     pub(super) runs: KernelMap<MapData, RunKey, RunState>,
+    pub(super) holds: KernelMap<MapData, u64, HoldState>,
     pub(super) tasks: KernelMap<MapData, TaskKey, TaskValue>,
     pub(super) stack_counts: KernelMap<MapData, StackKey, StackValue>,
     counters: PerCpuArray<MapData, SiteCounters>,
@@ -39,6 +41,7 @@ impl Maps {
             blocks: take(session, "BLOCKS")?,
             spins: take(session, "SPINS")?,
             runs: take(session, "RUNS")?,
+            holds: take(session, "HOLDS")?,
             tasks: take(session, "TASKS")?,
             stack_counts: take(session, "STACK_COUNTS")?,
             counters: take(session, "COUNTERS")?,

@@ -77,13 +77,15 @@ pub fn prepare(
     for image in &catalog.images {
         bases.insert(image.image.clone(), running.base(&image.image)?);
     }
-    let RequestWords { retries } = request;
+    let RequestWords { retries, writers } = request;
     let request = Request {
         retries: SeqcountNames::new(retries),
         backends,
+        writers: SeqcountNames::new(writers),
     };
     let owners = owner_offsets(&running.btf);
-    let plan = plan(&catalog, &bases, &hazards, owners, &request)?;
+    let mut plan = plan(&catalog, &bases, &hazards, owners, &request)?;
+    plan.resolve_words(|location| running.address_of(location));
     let costs = Costs {
         discover_ns: since.elapsed().as_nanos().try_into().unwrap_or(u64::MAX),
         cached,

@@ -120,6 +120,8 @@ pub struct Trace {
 pub struct RequestWords {
     /// Patterns for seqcounts of which every retry is counted.
     pub retries: Vec<Glob>,
+    /// Patterns for seqcounts of which every hold is counted.
+    pub writers: Vec<Glob>,
 }
 
 /// The backends that were asked for.
@@ -318,8 +320,8 @@ fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityAr
 }
 
 fn request(arguments: RetryArguments) -> RequestWords {
-    let RetryArguments { retries } = arguments;
-    RequestWords { retries }
+    let RetryArguments { retries, writers } = arguments;
+    RequestWords { retries, writers }
 }
 
 /// `auto` among others is for all that there is.

@@ -87,8 +87,8 @@ pub(super) fn task(arguments: SitesArguments) -> Result<(Task, VerbosityArgument
         View::Table { long, selection }
     };
     ensure!(
-        image.is_none() || retries.retries.is_empty(),
-        "--retries is about what would be probed, which a file does not tell: leave --image out"
+        image.is_none() || retries.retries.is_empty() && retries.writers.is_empty(),
+        "--retries and --writers are about what would be probed, which a file does not tell: leave --image out"
     );
     let task = Task::Sites {
         view,

@@ -60,6 +60,22 @@ const LOSSES: [(&str, &str); seqtrace_common::loss::COUNT as usize] = [
         "runs_full",
         "failed checks in no run: too many readers retried at once; runs are too few and too short",
     ),
+    (
+        "holds_full",
+        "holds hit but not timed: too many writers inside at once; their times are too low",
+    ),
+    (
+        "hold_without_end",
+        "holds whose end was not seen, or that began inside another; counted as hits, not timed",
+    ),
+    (
+        "end_without_hold",
+        "holds whose begin was not seen, such as those open when tracing began; not counted",
+    ),
+    (
+        "word_unread",
+        "increments whose sequence could not be read; not counted; please report this",
+    ),
 ];
 
 /// The lines about the sites: `sites = probed + skipped + refused`, and the reasons.
@@ -241,6 +257,7 @@ fn skip_meaning(reason: &str) -> Option<&'static str> {
         Skip::CountedAtFallback,
         Skip::OtherCondition,
         Skip::NoBackend,
+        Skip::UnknownWord,
     ];
     let skip = known.into_iter().find(|skip| skip.word() == reason)?;
     Some(match skip {
@@ -253,6 +270,7 @@ fn skip_meaning(reason: &str) -> Option<&'static str> {
         Skip::CountedAtFallback => "its failures are counted as fallbacks",
         Skip::OtherCondition => "whether it failed is not told by one flag",
         Skip::NoBackend => "none of the backends in use sees it",
+        Skip::UnknownWord => "the registers do not lead to its sequence",
     })
 }
 

@@ -16,7 +16,12 @@ const LENGTHS: usize = 6;
 /// Whether the row belongs into the table of what readers lost. A check that never failed does not:
 /// it is told in its own section.
 pub(super) fn is_loss(row: &Row) -> bool {
-    row.kind != Kind::Check || row.count > 0
+    match row.kind {
+        Kind::Block | Kind::Spin | Kind::Retry | Kind::Fallback => true,
+        Kind::Check => row.count > 0,
+        // Told in a section of its own: what writers do is no loss by itself.
+        Kind::Write => false,
+    }
 }
 
 /// A line for each probed check, `None` where there is none.

@@ -3,7 +3,10 @@
 //! The lines add up to what the table shows: events whose stack was lost, and those that could not
 //! be credited to one, stand under a frame of their own.
 
-use crate::aggregate::snapshot::{Row, Snapshot, StackRow};
+use crate::{
+    aggregate::snapshot::{Row, Snapshot, StackRow},
+    plan::Kind,
+};
 
 /// What a line weighs.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -32,6 +35,8 @@ impl Weight {
 
     fn of_row(self, row: &Row) -> u64 {
         match self {
+            // Writers lose nothing by holding.
+            _ if row.kind == Kind::Write => 0,
             Self::Time => row.total_ns,
             Self::Events => row.count,
         }

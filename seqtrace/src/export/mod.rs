@@ -18,5 +18,6 @@ pub mod watch;
 mod account;
 mod checks;
 mod columns;
+mod holds;
 mod inlined;
 mod quantity;

@@ -13,6 +13,7 @@ use crate::{
     export::{
         account, checks,
         columns::{self, Column, Overflow},
+        holds,
         quantity::{dash_if_zero, duration, duration_inline, plural, share, three_digits},
     },
     plan::{Backend, Kind},
@@ -37,6 +38,7 @@ pub fn closing(snapshot: &Snapshot, width: Option<usize>) -> String {
         parts.push(nothing(snapshot));
     }
     parts.extend(checks::section(snapshot, width));
+    parts.extend(holds::section(snapshot, width));
     parts.push(
         in_flight(&snapshot.rows, width)
             + &checks::in_flight(&snapshot.rows, width)
@@ -340,7 +342,7 @@ fn plural_retries(retries: u64) -> String {
 fn in_flight(rows: &[Row], width: Option<usize>) -> String {
     let waiting: Vec<String> = rows
         .iter()
-        .filter(|row| row.in_flight > 0)
+        .filter(|row| row.in_flight > 0 && row.kind != Kind::Write)
         .map(|row| format!("{} in {}", row.in_flight, row.site))
         .collect();
     if waiting.is_empty() {

@@ -92,6 +92,7 @@ fn target(
         owner_offset: None,
         skip: skip.or(odd_condition),
         on_demand: false,
+        word: None,
         place,
     })
 }

@@ -54,6 +54,7 @@ impl Skip {
             Self::CountedAtCheck => "counted_at_check",
             Self::CountedAtRetry => "counted_at_retry",
             Self::CountedAtFallback => "counted_at_fallback",
+            Self::UnknownWord => "unknown_word",
             Self::OtherCondition => "other_condition",
             Self::NoBackend => "no_backend",
         }

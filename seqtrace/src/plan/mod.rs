@@ -11,11 +11,14 @@ mod checks;
 pub mod backend;
 pub mod hazard;
 mod names;
+mod writers;
+mod word;
 pub mod target;
 
 pub use backend::Backends;
 pub use names::SeqcountNames;
 pub use target::{Backend, Kind, Place, Target};
+pub use word::Word;
 
 /// What to attach and what not. `targets` has every site of the catalog exactly once, in the order
 /// of the catalog, and behind them all the instances that were asked for.
@@ -47,6 +50,8 @@ pub enum Skip {
     OtherCondition,
     /// None of the backends in use sees what happens there.
     NoBackend,
+    /// An increment of a sequence that the registers do not lead to.
+    UnknownWord,
 }
 
 /// What is asked for beyond the cold sites.
@@ -56,6 +61,8 @@ pub struct Request {
     pub retries: SeqcountNames,
     /// What may count.
     pub backends: Backends,
+    /// Seqcounts whose increments are probed, so that every hold is counted.
+    pub writers: SeqcountNames,
 }
 
 /// Byte offsets of the rt_mutex owner from the address of each kind of lock; `None` where the
@@ -99,6 +106,7 @@ pub fn plan(
     request: &Request,
 ) -> Result<Plan> {
     checks::require_matches(catalog, request)?;
+    writers::require_matches(catalog, request)?;
     let mut targets = Vec::new();
     let mut first_sites = Vec::new();
     for image in &catalog.images {
@@ -121,12 +129,14 @@ pub fn plan(
                 owner_offset: site.lock_function.as_deref().and_then(|f| owners.of(f)),
                 skip,
                 on_demand: false,
+                word: None,
                 place,
             });
         }
     }
     for (image, base, first) in first_sites {
         checks::add(&mut targets, first, image, base, hazards, request);
+        writers::add(&mut targets, image, base, hazards, request);
     }
     Ok(Plan { targets })
 }

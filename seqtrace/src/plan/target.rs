@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Skip;
+use super::{Skip, Word};
 use crate::discover::catalog::{Half, Instance, Role, Seqcount, Site};
 
 /// One place and what is to become of it.
@@ -22,6 +22,8 @@ pub struct Target {
     pub end_address: Option<u64>,
     /// Byte offset of the rt_mutex owner from the lock's address, for blocks.
     pub owner_offset: Option<i32>,
+    /// How the sequence is reached, for increments.
+    pub word: Option<Word>,
     /// Why it is left out; `None`: it is to be probed.
     pub skip: Option<Skip>,
     /// Not probed from the start: only while somebody asks for it.

@@ -226,6 +226,7 @@ fn plan(catalog: &Catalog) -> Plan {
         owner_offset: None,
         skip: (site.function == "ktime_get").then_some(Skip::UsedByTracer),
         on_demand: false,
+        word: None,
     });
     let mut targets: Vec<Target> = targets.collect();
     let checks = catalog.images.iter().flat_map(|image| {
@@ -245,6 +246,7 @@ fn plan(catalog: &Catalog) -> Plan {
         owner_offset: None,
         skip: None,
         on_demand: false,
+        word: None,
     }));
     Plan { targets }
 }

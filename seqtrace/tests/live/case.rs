@@ -1,7 +1,7 @@
 //! The cases, in the order in which they run.
 
 use crate::{
-    audit, catalog, guest::Guest, numbers, refusal, retries, session, shutdown, sites,
+    audit, catalog, guest::Guest, holds, numbers, refusal, retries, session, shutdown, sites,
     truth::forced,
 };
 
@@ -38,6 +38,7 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         "process_times_make_readers_wait",
         numbers::process_times_make_readers_wait,
     ),
+    ("renames-are-holds", holds::renames_are_holds_by_who_renames),
     (
         "a_flamegraph_is_drawn_or_its_lack_is_told",
         numbers::a_flamegraph_is_drawn_or_its_lack_is_told,
@@ -66,6 +67,10 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "every_retry_by_force_has_its_run",
         forced::every_retry_by_force_has_its_run,
+    ),
+    (
+        "a_hold_by_force_is_a_hold",
+        forced::a_hold_by_force_is_a_hold,
     ),
     ("the_end_leaves_no_probe", shutdown::the_end_leaves_no_probe),
     (

@@ -20,6 +20,7 @@ mod audit;
 mod case;
 mod catalog;
 mod guest;
+mod holds;
 mod numbers;
 mod refusal;
 mod retries;

@@ -51,6 +51,7 @@ fn target(running: &Running, role: Role, function: &str, end: Option<&str>) -> T
         skip: None,
         backend: Backend::Probe,
         on_demand: false,
+        word: None,
         place: Place::Site(Site {
             function: function.to_owned(),
             offset: start - entry,

@@ -82,6 +82,7 @@ fn planned(sites: Vec<Site>, instances: Vec<Instance>, globs: &[&str]) -> Result
     let request = Request {
         backends: Backends::PROBE,
         retries: SeqcountNames::new(&globs),
+        ..Request::default()
     };
     let hazards = Hazards::default();
     let bases = BTreeMap::from(bases);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ::seqtrace::aggregate::snapshot::Snapshot;
+use ::seqtrace::{aggregate::snapshot::Snapshot, plan::Kind as Role};
 
 use super::{
     module::{Module, Reader, Wait, readers},
@@ -124,6 +124,48 @@ pub(crate) fn every_retry_by_force_has_its_run(_: &Guest) -> String {
     }
     assert!(followed >= 20, "runs of {followed} readers only");
     seen.told(&snapshot)
+}
+
+/// Write sections of a task, with `--writers`: each is one hold. A latch has none: its readers never
+/// wait for one.
+pub(crate) fn a_hold_by_force_is_a_hold(_: &Guest) -> String {
+    let module = Module::load();
+    let mut kinds = module.truth();
+    kinds.retain(|kind| kind.name != "latch");
+    let mut options = vec!["--threshold", "1s"];
+    for kind in &kinds {
+        options.extend(["--writers", &*kind.seqcount]);
+    }
+    let commands: Vec<String> = kinds
+        .iter()
+        .map(|kind| format!("hold {} task {EPISODES}", kind.name))
+        .collect();
+    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+    let (snapshot, truth) = module.trace(&options, &commands);
+    let mut text = String::new();
+    for kind in truth.iter().filter(|kind| kind.name != "latch") {
+        let holds: u64 = kind.holders.iter().map(|holder| holder.holds).sum();
+        let hold_ns: u64 = kind.holders.iter().map(|holder| holder.hold_ns).sum();
+        let rows = || {
+            let rows = snapshot.rows.iter();
+            rows.filter(|row| row.kind == Role::Write && row.seqcount == kind.seqcount)
+        };
+        let counted: u64 = rows().map(|row| row.count).sum();
+        let counted_ns: u64 = rows().map(|row| row.total_ns).sum();
+        write!(
+            text,
+            "\n  {}: holds truth {holds} seqtrace {counted}; ns truth {hold_ns} seqtrace {counted_ns}",
+            kind.seqcount
+        )
+        .expect("a string takes any text");
+        assert_eq!(
+            (holds, counted),
+            (EPISODES, EPISODES),
+            "{:?}{text}",
+            snapshot.losses
+        );
+    }
+    text
 }
 
 /// Truth beside seqtrace's number, and what differs.

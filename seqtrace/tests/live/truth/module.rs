@@ -15,9 +15,20 @@ const FOLDER: &str = "/sys/kernel/debug/seqstress";
 /// One kind of sequence counter, as the module tells it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Kind {
+    #[serde(rename = "kind")]
+    pub(crate) name: String,
     /// The counter's symbol.
     pub(crate) seqcount: String,
+    /// Who wrote.
+    pub(crate) holders: Vec<Holder>,
     pub(crate) readers: Vec<Reader>,
+}
+
+/// A task that wrote, or the interrupt.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Holder {
+    pub(crate) holds: u64,
+    pub(crate) hold_ns: u64,
 }
 
 /// One reader: a function that reads through one API.

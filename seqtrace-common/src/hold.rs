@@ -1,0 +1,70 @@
+//! Holds: write sections, followed from the increment that makes a sequence odd to the one that
+//! makes it even again.
+
+/// How a probed increment reaches its sequence: a constant, a register and a scaled register, added
+/// up. Value of the `WORDS` map, by slot.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct WordEntry {
+    /// The part that no register adds to: the address of a variable, or a displacement.
+    pub constant: u64,
+    /// Register that is added, numbered as in the instruction encoding, or
+    /// [`WordEntry::NO_REGISTER`].
+    pub base: u32,
+    /// Register that is multiplied and added, or [`WordEntry::NO_REGISTER`].
+    pub index: u32,
+    /// What the latter is multiplied by; zero: the slot is no increment.
+    pub scale: u32,
+    /// Zero; keeps the size a multiple of eight.
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<WordEntry>() == 24);
+
+impl WordEntry {
+    /// There is no such register.
+    pub const NO_REGISTER: u32 = u32::MAX;
+
+    /// A word at one address.
+    pub const fn variable(address: u64) -> Self {
+        Self {
+            constant: address,
+            base: Self::NO_REGISTER,
+            index: Self::NO_REGISTER,
+            scale: 1,
+            reserved: 0,
+        }
+    }
+}
+
+/// A hold that is not over. Value of the `HOLDS` map, whose key is the address of the sequence.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct HoldState {
+    /// When the sequence became odd, `bpf_ktime_get_ns`.
+    pub start_ns: u64,
+    /// The writer's voluntary context switches then.
+    pub switches: u64,
+    /// Slot of the increment by which it began.
+    pub slot: u32,
+    /// Writer's thread id.
+    pub tid: u32,
+    /// Writer's process id.
+    pub tgid: u32,
+    /// Zero; keeps the size a multiple of eight.
+    pub reserved: u32,
+    /// Writer's command name, zero-terminated.
+    pub comm: [u8; 16],
+}
+
+const _: () = assert!(size_of::<HoldState>() == 48);
+
+#[cfg(feature = "user")]
+mod pod {
+    use super::{HoldState, WordEntry};
+
+    // SAFETY: `repr(C)`, no padding (asserted above), every bit pattern is valid.
+    unsafe impl aya::Pod for WordEntry {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for HoldState {}
+}

@@ -1,0 +1,128 @@
+//! Holds: at an increment of a sequence, whether it begins or ends a write section is told by the
+//! value before it.
+
+use aya_ebpf::{
+    bindings::{BPF_ANY, BPF_NOEXIST},
+    helpers::bpf_ktime_get_ns,
+    programs::ProbeContext,
+};
+use seqtrace_common::{
+    counters::side,
+    event::{Event, kind},
+    hold::{HoldState, WordEntry},
+    loss,
+};
+
+use crate::{
+    complete::credit_task,
+    maps::{HOLDS, WORDS, counters, counting, lose, settings},
+    site::{self, register},
+    task::{self, Task},
+};
+
+/// At an increment, before it is executed.
+#[inline]
+pub(crate) fn write(ctx: &ProbeContext) {
+    let Some(site) = site::find(ctx) else {
+        return;
+    };
+    let address = address(ctx, site.slot);
+    let Some(value) = address.and_then(task::read::<u32>) else {
+        lose(loss::WORD_UNREAD);
+        return;
+    };
+    let address = address.unwrap_or_default();
+    if value & 1 != 0 {
+        end(address);
+    } else if counting() {
+        begin(site.slot, address);
+    }
+}
+
+/// Where the sequence lies.
+#[inline]
+fn address(ctx: &ProbeContext, slot: u32) -> Option<u64> {
+    let word = WORDS.get(slot)?;
+    let part = |number| match number {
+        WordEntry::NO_REGISTER => Some(0),
+        number => register(ctx, number),
+    };
+    let index = part(word.index)?.wrapping_mul(u64::from(word.scale));
+    Some(
+        word.constant
+            .wrapping_add(part(word.base)?)
+            .wrapping_add(index),
+    )
+}
+
+#[inline(never)]
+fn begin(slot: u32, address: u64) {
+    if let Some(counters) = counters(slot) {
+        counters.hits += 1;
+    }
+    let writer = task::current();
+    let state = HoldState {
+        // SAFETY: the helper takes nothing.
+        start_ns: unsafe { bpf_ktime_get_ns() },
+        switches: task::switches(&settings()),
+        slot,
+        tid: writer.tid,
+        tgid: writer.tgid,
+        reserved: 0,
+        comm: writer.comm,
+    };
+    if HOLDS.insert(address, state, u64::from(BPF_NOEXIST)).is_ok() {
+        return;
+    }
+    // Either the end of another was not seen, or there is no room.
+    // SAFETY: the value is not looked at.
+    if unsafe { HOLDS.get(address) }.is_some() {
+        lose(loss::HOLD_WITHOUT_END);
+        if HOLDS.insert(address, state, u64::from(BPF_ANY)).is_ok() {
+            return;
+        }
+    }
+    lose(loss::HOLDS_FULL);
+}
+
+#[inline(never)]
+fn end(address: u64) {
+    // SAFETY: a sequence has one writer at a time, so nobody changes the element meanwhile.
+    let hold = unsafe { HOLDS.get(address) }.copied();
+    let Some(hold) = hold.filter(|_| HOLDS.remove(address).is_ok()) else {
+        if counting() {
+            lose(loss::END_WITHOUT_HOLD);
+        }
+        return;
+    };
+    // SAFETY: the helper takes nothing.
+    let now_ns = unsafe { bpf_ktime_get_ns() };
+    let duration_ns = now_ns.saturating_sub(hold.start_ns);
+    let is_same = task::current().tid == hold.tid;
+    let slept = is_same && task::switches(&settings()) != hold.switches;
+    if let Some(counters) = counters(hold.slot) {
+        counters.complete(duration_ns);
+        counters.slept += u64::from(slept);
+    }
+    let writer = Task {
+        tid: hold.tid,
+        tgid: hold.tgid,
+        comm: hold.comm,
+    };
+    let event = Event {
+        time_ns: now_ns,
+        duration_ns,
+        lock: 0,
+        slot: hold.slot,
+        kind: kind::HOLD,
+        cpu: 0,
+        tid: hold.tid,
+        tgid: hold.tgid,
+        stack: 0,
+        owner_tid: 0,
+        slept: u32::from(slept),
+        comm: hold.comm,
+        owner_comm: [0; 16],
+    };
+    credit_task(&event, side::READER, &writer);
+}
