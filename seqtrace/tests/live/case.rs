@@ -38,7 +38,10 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         "process_times_make_readers_wait",
         numbers::process_times_make_readers_wait,
     ),
-    ("renames-are-holds", holds::renames_are_holds_by_who_renames),
+    (
+        "renames_are_holds_by_who_renames",
+        holds::renames_are_holds_by_who_renames,
+    ),
     (
         "a_flamegraph_is_drawn_or_its_lack_is_told",
         numbers::a_flamegraph_is_drawn_or_its_lack_is_told,

@@ -40,6 +40,14 @@ const EXCHANGES: usize = 16;
 impl Renamer {
     fn create() -> Result<Self> {
         let folder = Path::new(ROOT).join("moving");
+        // A workload that was ended before may have left the two names exchanged.
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error)
+                    .with_context(|| format!("failed to remove `{}`", folder.display()));
+            }
+            Ok(()) | Err(_) => {}
+        }
         let open = |name| -> Result<File> {
             let path = folder.join(name);
             fs::create_dir_all(path.join("folder"))
