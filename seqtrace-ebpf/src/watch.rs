@@ -49,12 +49,12 @@ pub(crate) fn write(ctx: &PerfEventContext) {
         Ok(value) => hold(writes, value, now_ns),
         Err(_) => writes.unread += 1,
     }
-    let writer = task::current();
+    let current = task::current();
     let key = WriterKey {
         address,
-        tgid: writer.tgid,
+        tgid: current.tgid,
         reserved: 0,
-        comm: writer.comm,
+        comm: current.comm,
     };
     if !credit(&key) && WRITERS.insert(key, 1, u64::from(BPF_NOEXIST)).is_err() && !credit(&key) {
         writes.writers_full += 1;
