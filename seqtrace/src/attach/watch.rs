@@ -1,6 +1,6 @@
 //! The watch backend: a hardware breakpoint on one word in each CPU, with a program that counts writes.
 //!
-//! Exact, and nothing but the writers pays for it: about two microseconds a write. The kernel lets only
+//! Exact, and nothing but the writers pays for it, with a trap for each write. The kernel lets only
 //! `cap_sys_admin` watch its memory (`hw_breakpoint_parse`, `kernel/events/hw_breakpoint.c`).
 
 use std::os::fd::AsFd as _;
