@@ -37,6 +37,7 @@ fn main() -> Result<()> {
             "mount" => mount::start()?,
             "read" => quiet::start_reading()?,
             "rename" => rename::start()?,
+            "storm" => rename::storm()?,
             "idle" => {}
             other => bail!("no workload `{other}`: there are {}", WORKLOADS.join(", ")),
         }

@@ -15,17 +15,37 @@ use crate::thread::{self, HOME, Pace};
 
 const ROOT: &str = "/tmp/rename";
 
+/// A folder in memory on every distribution: a rename on a disk is mostly its file system's work.
+const MEMORY: &str = "/dev/shm";
+
 /// Starts a renamer and readers.
 pub(crate) fn start() -> Result<()> {
-    let deep = Path::new(ROOT).join("still/a/b/c/d/e/f/g/h");
-    fs::create_dir_all(&deep).with_context(|| format!("failed to create `{}`", deep.display()))?;
-    // Every thread of the process works in the deep folder: asking for it takes long.
-    env::set_current_dir(&deep).with_context(|| format!("failed to enter `{}`", deep.display()))?;
-    let renamer = Renamer::create()?;
+    enter_deep_folder(Path::new(ROOT))?;
+    let renamer = Renamer::create(Path::new(ROOT))?;
     thread::repeat("renamer", HOME, Pace::Background, move || renamer.rename())?;
     thread::read("cwd-reader", 150, read_working_folder)?;
     thread::read("name-seeker", 5_000, seek_missing_names)?;
     thread::read("link-reader", 20_000, read_links)
+}
+
+/// Starts a renamer and, on every other processor, a reader of the working folder, at the same
+/// priority and without a pause: what a machine without PREEMPT_RT needs for readers to spin.
+pub(crate) fn storm() -> Result<()> {
+    let root = Path::new(MEMORY).join("seqtrace-storm");
+    enter_deep_folder(&root)?;
+    let renamer = Renamer::create(&root)?;
+    thread::repeat("renamer", HOME, Pace::Steady, move || renamer.exchange())?;
+    for processor in thread::others()? {
+        thread::repeat("cwd-reader", processor, Pace::Steady, read_working_folder)?;
+    }
+    Ok(())
+}
+
+/// Every thread of the process works in a deep folder: asking for it takes long.
+fn enter_deep_folder(root: &Path) -> Result<()> {
+    let deep = root.join("still/a/b/c/d/e/f/g/h");
+    fs::create_dir_all(&deep).with_context(|| format!("failed to create `{}`", deep.display()))?;
+    env::set_current_dir(&deep).with_context(|| format!("failed to enter `{}`", deep.display()))
 }
 
 /// Two folders of one renamer, open: a rename then hardly walks a path, and most of it is the move.
@@ -38,8 +58,8 @@ struct Renamer {
 const EXCHANGES: usize = 16;
 
 impl Renamer {
-    fn create() -> Result<Self> {
-        let folder = Path::new(ROOT).join("moving");
+    fn create(root: &Path) -> Result<Self> {
+        let folder = root.join("moving");
         // A workload that was ended before may have left the two names exchanged.
         match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -64,12 +84,17 @@ impl Renamer {
     fn rename(&self) -> Result<()> {
         let Self { left, right } = self;
         for _ in 0..EXCHANGES {
-            renameat2(left, "file", left, "folder", RenameFlags::RENAME_EXCHANGE)
-                .context("failed to exchange two names")?;
+            self.exchange()?;
         }
         renameat2(left, "file", right, "away", RenameFlags::RENAME_NOREPLACE)
             .and_then(|()| renameat2(right, "away", left, "file", RenameFlags::RENAME_NOREPLACE))
             .context("failed to move a name to another folder and back")
+    }
+
+    fn exchange(&self) -> Result<()> {
+        let Self { left, right: _ } = self;
+        renameat2(left, "file", left, "folder", RenameFlags::RENAME_EXCHANGE)
+            .context("failed to exchange two names")
     }
 }
 

@@ -20,6 +20,8 @@ use nix::{
 pub(crate) enum Pace {
     /// Runs without a pause at a low priority: everything else goes first, above all the command.
     Background,
+    /// Runs without a pause at the ordinary priority.
+    Steady,
     /// Wakes up after each period, in microseconds, and preempts what runs.
     Interrupting(u64),
 }
@@ -47,8 +49,7 @@ pub(crate) fn read(
     period_us: u64,
     round: impl FnMut() -> Result<()> + Clone + Send + 'static,
 ) -> Result<()> {
-    let count = available_parallelism().context("failed to count the processors")?;
-    for processor in (0..count.get()).filter(|processor| *processor != HOME) {
+    for processor in others()? {
         repeat(
             name,
             processor,
@@ -57,6 +58,12 @@ pub(crate) fn read(
         )?;
     }
     repeat(name, HOME, Pace::Interrupting(period_us), round)
+}
+
+/// The processors but for [`HOME`].
+pub(crate) fn others() -> Result<impl Iterator<Item = usize>> {
+    let count = available_parallelism().context("failed to count the processors")?;
+    Ok((0..count.get()).filter(|processor| *processor != HOME))
 }
 
 /// Starts a thread that repeats `round` on `processor`.
@@ -79,6 +86,9 @@ pub(crate) fn repeat(
                     round()?;
                 }
             }
+            Pace::Steady => loop {
+                round()?;
+            },
             Pace::Interrupting(period_us) => {
                 set_fifo()?;
                 let period = Duration::from_micros(period_us);
