@@ -3,7 +3,7 @@
 
 /// An event over the threshold found the ring buffer full. Counters are not affected.
 pub const RING_FULL: u32 = 0;
-/// A block could not be followed: the `BLOCKS` map refused it, being full. The hit is counted, the
+/// A block could not be followed: the map `BLOCKS` or `CONTENTIONS` refused it, being full. The hit is counted, the
 /// block is not.
 pub const BLOCKS_FULL: u32 = 1;
 /// A `pause` could not be followed: the `SPINS` map refused it, being full. The hit is counted, the
@@ -39,8 +39,11 @@ pub const HOLD_WITHOUT_END: u32 = 12;
 pub const END_WITHOUT_HOLD: u32 = 13;
 /// The sequence at a probed increment could not be read.
 pub const WORD_UNREAD: u32 = 14;
+/// A task began to wait for a lock, and the kernel gave no stack that tells who called it: it may have
+/// been a reader.
+pub const CALLER_UNKNOWN: u32 = 15;
 /// Number of losses; the size of the `LOSSES` array.
-pub const COUNT: u32 = 15;
+pub const COUNT: u32 = 16;
 
 /// What to call each loss in the output, by index.
 pub const NAMES: [&str; COUNT as usize] = [
@@ -59,4 +62,5 @@ pub const NAMES: [&str; COUNT as usize] = [
     "hold_without_end",
     "end_without_hold",
     "word_unread",
+    "caller_unknown",
 ];

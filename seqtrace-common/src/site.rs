@@ -33,6 +33,24 @@ impl SiteEntry {
     pub const NO_OWNER: i32 = -1;
 }
 
+/// Value of the `RETURNS` map, whose key is the run-time address behind a reader's lock call.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ReturnEntry {
+    /// Index of the site's counters in the `COUNTERS` map.
+    pub slot: u32,
+    /// As [`SiteEntry::owner_offset`].
+    pub owner_offset: i32,
+}
+
+const _: () = assert!(size_of::<ReturnEntry>() == 8);
+
+impl ReturnEntry {
+    /// Length of the call by which a reader takes the writer's lock, bytes: a near call to a fixed
+    /// address has one encoding, `e8` and a distance of four bytes.
+    pub const CALL_BYTES: u64 = 5;
+}
+
 /// Address of the probed instruction, from the instruction pointer saved at a kprobe.
 ///
 /// On x86 the saved pointer stands behind the one-byte `int3`, also for optimised kprobes
@@ -45,3 +63,6 @@ pub const fn probed_address(saved_ip: u64) -> u64 {
 // SAFETY: `repr(C)`, no padding (asserted above), every bit pattern is valid.
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for SiteEntry {}
+// SAFETY: as above.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for ReturnEntry {}

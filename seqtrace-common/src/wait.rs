@@ -1,4 +1,5 @@
-//! Waits that have begun and not ended, as the kernel side keeps them: the maps `BLOCKS` and `SPINS`.
+//! Waits that have begun and not ended, as the kernel side keeps them: the maps `BLOCKS`, `CONTENTIONS`
+//! and `SPINS`.
 
 use crate::event::{Event, kind};
 
@@ -45,6 +46,21 @@ pub struct BlockState {
 }
 
 const _: () = assert!(size_of::<BlockState>() == 48);
+
+/// A reader that waits for a contended lock. Value of the `CONTENTIONS` map, whose key is the thread id;
+/// removed when the wait ends.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Contention {
+    /// The wait, from the moment at which the lock was found taken.
+    pub block: BlockState,
+    /// Slot of the site that called the lock.
+    pub slot: u32,
+    /// Key in the `STACKS` map of the reader's stack, or a negative errno.
+    pub stack: i32,
+}
+
+const _: () = assert!(size_of::<Contention>() == 56);
 
 /// A reader that spins, or that spun and has not met this site again. Value of the `SPINS` map.
 ///
@@ -139,12 +155,14 @@ impl SpinState {
 
 #[cfg(feature = "user")]
 mod pod {
-    use super::{BlockState, SpinState, WaitKey};
+    use super::{BlockState, Contention, SpinState, WaitKey};
 
     // SAFETY: `repr(C)`, no padding (asserted above), every bit pattern is valid.
     unsafe impl aya::Pod for WaitKey {}
     // SAFETY: as above.
     unsafe impl aya::Pod for BlockState {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Contention {}
     // SAFETY: as above.
     unsafe impl aya::Pod for SpinState {}
 }

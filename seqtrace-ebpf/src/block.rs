@@ -23,7 +23,7 @@ pub(crate) fn begin(ctx: &ProbeContext) {
         return;
     };
     let key = task::wait_key(site.slot);
-    let state = state(ctx, &site);
+    let state = state(site::registers(ctx).rdi, site.owner_offset);
     if let Some(old) = BLOCKS.get_ptr_mut(key) {
         // SAFETY: the key names the current thread and site, so nobody else uses the element.
         let old = unsafe { &mut *old };
@@ -36,14 +36,14 @@ pub(crate) fn begin(ctx: &ProbeContext) {
     }
 }
 
+/// A reader that calls the lock now.
 #[inline]
-fn state(ctx: &ProbeContext, site: &SiteEntry) -> BlockState {
+pub(crate) fn state(lock: u64, owner_offset: i32) -> BlockState {
     let settings = settings();
-    let lock = site::registers(ctx).rdi;
-    let owner = if site.owner_offset == SiteEntry::NO_OWNER {
+    let owner = if owner_offset == SiteEntry::NO_OWNER {
         task::Task::default()
     } else {
-        task::owner(lock, site.owner_offset, &settings)
+        task::owner(lock, owner_offset, &settings)
     };
     BlockState {
         // SAFETY: the helper takes nothing.
@@ -81,11 +81,12 @@ pub(crate) fn end(ctx: &ProbeContext) {
     // The mark keeps the identity even if the element cannot be removed.
     block.start_ns = 0;
     let _ = BLOCKS.remove(key);
-    finish(ctx, site.slot, now_ns, &state);
+    finish(site.slot, stack(ctx), now_ns, &state);
 }
 
+/// Counts and credits a block that is over.
 #[inline]
-fn finish(ctx: &ProbeContext, slot: u32, now_ns: u64, state: &BlockState) {
+pub(crate) fn finish(slot: u32, stack: i32, now_ns: u64, state: &BlockState) {
     let duration_ns = now_ns.saturating_sub(state.start_ns);
     let slept = u32::from(task::switches(&settings()) != state.switches);
     if let Some(counters) = counters(slot) {
@@ -103,7 +104,7 @@ fn finish(ctx: &ProbeContext, slot: u32, now_ns: u64, state: &BlockState) {
         cpu: task::cpu(),
         tid: reader.tid,
         tgid: reader.tgid,
-        stack: stack(ctx),
+        stack,
         owner_tid: state.owner_tid,
         slept,
         comm: reader.comm,

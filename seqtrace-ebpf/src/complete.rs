@@ -146,10 +146,16 @@ pub(crate) fn record(event: &Event) {
 /// with the same hash: ids stay good for the whole session.
 #[inline]
 pub(crate) fn stack(ctx: &impl StackIdContext) -> i32 {
+    stack_from(ctx, 0)
+}
+
+/// As [`stack`], without the `depth` innermost frames.
+#[inline]
+pub(crate) fn stack_from(ctx: &impl StackIdContext, depth: u64) -> i32 {
     if settings().stacks == 0 {
         return NO_STACK;
     }
-    match ctx.get_stackid(&STACKS, u64::from(BPF_ANY)) {
+    match ctx.get_stackid(&STACKS, u64::from(BPF_ANY) | depth) {
         Ok(id) => id as i32,
         Err(errno) => {
             lose(loss::STACK_LOST);

@@ -14,6 +14,8 @@ mod check;
 #[cfg(target_arch = "bpf")]
 mod complete;
 #[cfg(target_arch = "bpf")]
+mod contention;
+#[cfg(target_arch = "bpf")]
 mod hold;
 #[cfg(target_arch = "bpf")]
 mod maps;
@@ -46,7 +48,9 @@ mod programs {
         programs::{PerfEventContext, ProbeContext, RawTracePointContext},
     };
 
-    use crate::{block, check, hold, retry, sample::sample as clock_sample, spin, text, watch};
+    use crate::{
+        block, check, contention, hold, retry, sample::sample as clock_sample, spin, text, watch,
+    };
 
     /// A reader calls the writer's lock.
     #[kprobe]
@@ -101,6 +105,20 @@ mod programs {
     #[kprobe]
     fn increment(ctx: ProbeContext) -> u32 {
         hold::write(&ctx);
+        0
+    }
+
+    /// A task begins to wait for a lock.
+    #[raw_tracepoint]
+    fn contention_begin(ctx: RawTracePointContext) -> i32 {
+        contention::begin(&ctx);
+        0
+    }
+
+    /// A task has waited for a lock.
+    #[raw_tracepoint]
+    fn contention_end(ctx: RawTracePointContext) -> i32 {
+        contention::end(&ctx);
         0
     }
 

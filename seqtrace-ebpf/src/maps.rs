@@ -14,8 +14,8 @@ use seqtrace_common::{
     loss,
     run::{RunCounters, RunKey, RunState},
     settings::Settings,
-    site::SiteEntry,
-    wait::{BlockState, SpinState, WaitKey},
+    site::{ReturnEntry, SiteEntry},
+    wait::{BlockState, Contention, SpinState, WaitKey},
 };
 
 /// Run-time address of a probed instruction → its site.
@@ -37,6 +37,15 @@ pub(crate) static COUNTERS: PerCpuArray<SiteCounters> = PerCpuArray::with_max_en
 /// Readers inside a lock call.
 #[map]
 pub(crate) static BLOCKS: HashMap<WaitKey, BlockState> = HashMap::with_max_entries(1, 0);
+
+/// Run-time address behind a lock call → its site, for the sites that the tracepoints of contended
+/// locks tell of.
+#[map]
+pub(crate) static RETURNS: HashMap<u64, ReturnEntry> = HashMap::with_max_entries(1, 0);
+
+/// Readers that wait for a contended lock, by thread id.
+#[map]
+pub(crate) static CONTENTIONS: HashMap<u32, Contention> = HashMap::with_max_entries(1, 0);
 
 /// Readers that spin or spun.
 #[map]

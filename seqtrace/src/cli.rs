@@ -176,10 +176,13 @@ pub struct TraceArguments {
 /// What counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum BackendArgument {
-    /// The best that this kernel has: probe, else sample
+    /// The best that this kernel has: probe, else sample, and contention on PREEMPT_RT
     Auto,
     /// kprobes: every wait and retry, exactly
     Probe,
+    /// Tracepoints of contended locks (PREEMPT_RT): every block whose lock was taken; needs no
+    /// kprobes
+    Contention,
     /// Samples of the CPU clock: an estimate of the time readers spin; needs no kprobes
     Sample,
 }

@@ -7,6 +7,7 @@ pub mod refusal;
 pub mod session;
 pub mod watch;
 
+mod contention;
 mod guard;
 mod kprobes;
 mod missed;

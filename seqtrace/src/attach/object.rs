@@ -12,7 +12,7 @@ use seqtrace_common::{
     site::SiteEntry,
 };
 
-use super::{sample, table::Table};
+use super::{contention, sample, table::Table};
 use crate::kernel::object::{OBJECT, refused};
 
 /// What the kernel side is to do besides counting.
@@ -33,7 +33,7 @@ pub struct AttachOptions {
 /// Sizes of the maps: entries, except the ring. What does not fit is lost, under its name.
 #[derive(Clone, Copy, Debug)]
 pub struct MapSizes {
-    /// Readers inside a lock call at one time.
+    /// Readers inside a lock call at one time; as many again that wait for a contended lock.
     pub blocks: u32,
     /// Readers that spin, or spun and have been quiet for less than a second.
     pub spins: u32,
@@ -111,6 +111,8 @@ pub(super) fn load(
         .override_global("SETTINGS", &settings, true)
         .map_max_entries("SITES", table.entries.len().max(1).try_into()?)
         .map_max_entries("COLD", table.cold.len().max(1).try_into()?)
+        .map_max_entries("RETURNS", table.returns.len().max(1).try_into()?)
+        .map_max_entries("CONTENTIONS", used(!table.returns.is_empty(), blocks))
         .map_max_entries("COUNTERS", slots.max(1).try_into()?)
         .map_max_entries("BLOCKS", blocks)
         .map_max_entries("SPINS", spins)
@@ -134,11 +136,17 @@ pub(super) fn load(
         .context("failed to create the maps of the eBPF object")?;
     describe(&mut ebpf, &table.entries)?;
     fill(&mut ebpf, "COLD", &table.cold)?;
+    fill(&mut ebpf, "RETURNS", &table.returns)?;
     place_words(&mut ebpf, &table.words)?;
     for (name, program) in ebpf.programs_mut() {
         match program {
             Program::KProbe(program) if table.has_probes() => program.load(),
             Program::PerfEvent(program) if name == sample::PROGRAM && !table.cold.is_empty() => {
+                program.load()
+            }
+            Program::RawTracePoint(program)
+                if contention::PROGRAMS.contains(&name) && !table.returns.is_empty() =>
+            {
                 program.load()
             }
             // The one that reads text is for discovery.

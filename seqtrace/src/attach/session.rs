@@ -17,6 +17,7 @@ use aya::{
 use seqtrace_common::site::SiteEntry;
 
 use super::{
+    contention::Contention,
     kprobes::Kprobes,
     missed::Missed,
     object::{self, AttachOptions, MapSizes, TaskLayout},
@@ -54,6 +55,7 @@ impl std::error::Error for Interrupted {}
 pub struct Session {
     // Before the object whose programs they run.
     kprobes: Option<Kprobes>,
+    contention: Option<Contention>,
     sampler: Option<Sampler>,
     ebpf: Ebpf,
     slots: u32,
@@ -62,6 +64,7 @@ pub struct Session {
     runs: Vec<u32>,
     entries: Vec<(u64, SiteEntry)>,
     sampled: BTreeSet<u32>,
+    contended: BTreeSet<u32>,
     refusals: Vec<(u32, Refusal)>,
     options: AttachOptions,
     attach_time: Duration,
@@ -90,6 +93,7 @@ impl Session {
         let ebpf = object::load(plan.targets.len(), &table, layout, options)?;
         let mut session = Self {
             kprobes,
+            contention: None,
             sampler: None,
             ebpf,
             slots: plan
@@ -102,6 +106,7 @@ impl Session {
             runs: table.runs.clone(),
             entries: table.entries.clone(),
             sampled: BTreeSet::new(),
+            contended: BTreeSet::new(),
             refusals: table.refusals.clone(),
             options: *options,
             attach_time: Duration::ZERO,
@@ -138,8 +143,15 @@ impl Session {
         let slots = table.initial().map(|probe| probe.slot);
         self.probed = slots.filter(|slot| !self.is_refused(*slot)).collect();
         self.sampled = table.sampled();
-        if self.probed.is_empty() && self.sampled.is_empty() {
+        self.contended = table.contended();
+        if [&self.probed, &self.sampled, &self.contended]
+            .iter()
+            .all(|slots| slots.is_empty())
+        {
             bail!(nothing_attached(&self.refusals));
+        }
+        if !self.contended.is_empty() {
+            self.contention = Some(Contention::start(&mut self.ebpf)?);
         }
         if !table.cold.is_empty() {
             self.sampler = Some(Sampler::start(&mut self.ebpf)?);
@@ -251,6 +263,7 @@ impl Session {
     /// Takes all probes off. The maps stay, for the last reading. May be called twice.
     pub fn detach(&mut self, mut progress: impl FnMut(Progress)) {
         self.sampler = None;
+        self.contention = None;
         let Some(kprobes) = &mut self.kprobes else {
             return;
         };
@@ -269,6 +282,11 @@ impl Session {
     /// The slots that are sampled.
     pub fn sampled(&self) -> &BTreeSet<u32> {
         &self.sampled
+    }
+
+    /// The slots that the tracepoints of contended locks tell of.
+    pub fn contended(&self) -> &BTreeSet<u32> {
+        &self.contended
     }
 
     /// The slots with a live probe.

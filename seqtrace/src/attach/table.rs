@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use seqtrace_common::{hold::WordEntry, site::SiteEntry};
+use seqtrace_common::{
+    hold::WordEntry,
+    site::{ReturnEntry, SiteEntry},
+};
 
 use super::refusal::Refusal;
 use crate::{
@@ -53,6 +56,9 @@ pub(super) struct Table {
     /// Run-time addresses of code that only waiting readers execute, each with the slot of its site,
     /// for the sites that are sampled.
     pub(super) cold: Vec<(u64, u32)>,
+    /// Run-time addresses behind lock calls, for the sites that the tracepoints of contended locks tell
+    /// of.
+    pub(super) returns: Vec<(u64, ReturnEntry)>,
     /// The site table by run-time address.
     pub(super) entries: Vec<(u64, SiteEntry)>,
     /// How the sequences of increments are reached, by slot.
@@ -81,7 +87,8 @@ impl Table {
             match target.backend {
                 Backend::Probe => table.push(slot, target, text, &mut taken),
                 Backend::Sample => table.push_cold(slot, target),
-                Backend::Contention | Backend::Watch => {}
+                Backend::Contention => table.returns.push(return_of(slot, target)),
+                Backend::Watch => {}
             }
         }
         table.cold.sort_unstable();
@@ -98,6 +105,11 @@ impl Table {
     /// The slots of the sites that are sampled, ascending.
     pub(super) fn sampled(&self) -> BTreeSet<u32> {
         self.cold.iter().map(|(_, slot)| *slot).collect()
+    }
+
+    /// The slots of the sites that the tracepoints of contended locks tell of.
+    pub(super) fn contended(&self) -> BTreeSet<u32> {
+        self.returns.iter().map(|(_, entry)| entry.slot).collect()
     }
 
     /// Every byte, as an interrupt may come before any instruction.
@@ -204,6 +216,15 @@ impl Table {
         self.runs.push(slot);
         (self.runs.len() - 1) as u32
     }
+}
+
+/// Where the lock call of a block returns to.
+fn return_of(slot: u32, target: &Target) -> (u64, ReturnEntry) {
+    let entry = ReturnEntry {
+        slot,
+        owner_offset: target.owner_offset.unwrap_or(SiteEntry::NO_OWNER),
+    };
+    (target.address.wrapping_add(ReturnEntry::CALL_BYTES), entry)
 }
 
 fn entry_of(word: Word) -> WordEntry {

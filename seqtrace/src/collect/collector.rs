@@ -68,7 +68,7 @@ impl Collector {
             longest: Longest::default(),
             reaped: Reaped::default(),
             slots: session.slots(),
-            counted: session.probed() | session.sampled(),
+            counted: &(session.probed() | session.sampled()) | session.contended(),
             runs: session.runs().to_vec(),
             sizes: session.sizes(),
             stacks_on: session.stacks(),
@@ -139,6 +139,11 @@ impl Collector {
         for (key, block) in contents(&self.maps.blocks, blocks, "BLOCKS")? {
             if block.start_ns != 0 {
                 *batch.blocks_in_flight.entry(key.slot).or_default() += 1;
+            }
+        }
+        for (_, contention) in contents(&self.maps.contentions, blocks, "CONTENTIONS")? {
+            if contention.block.start_ns != 0 {
+                *batch.blocks_in_flight.entry(contention.slot).or_default() += 1;
             }
         }
         for (_, hold) in contents(&self.maps.holds, self.sizes.holds, "HOLDS")? {

@@ -15,7 +15,7 @@ use seqtrace_common::{
     hold::HoldState,
     loss,
     run::{RunCounters, RunKey, RunState},
-    wait::{BlockState, SpinState, WaitKey},
+    wait::{BlockState, Contention, SpinState, WaitKey},
 };
 
 use crate::attach::Session;
@@ -23,6 +23,7 @@ use crate::attach::Session;
 /// The counting maps of a session.
 pub(super) struct Maps {
     pub(super) blocks: KernelMap<MapData, WaitKey, BlockState>,
+    pub(super) contentions: KernelMap<MapData, u32, Contention>,
     pub(super) spins: KernelMap<MapData, WaitKey, SpinState>,
     pub(super) runs: KernelMap<MapData, RunKey, RunState>,
     pub(super) holds: KernelMap<MapData, u64, HoldState>,
@@ -39,6 +40,7 @@ impl Maps {
     pub(super) fn take(session: &mut Session) -> Result<Self> {
         Ok(Self {
             blocks: take(session, "BLOCKS")?,
+            contentions: take(session, "CONTENTIONS")?,
             spins: take(session, "SPINS")?,
             runs: take(session, "RUNS")?,
             holds: take(session, "HOLDS")?,

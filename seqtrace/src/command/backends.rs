@@ -8,19 +8,26 @@ use crate::{command::prepare::require, config::Choice, kernel::feature, plan::Ba
 ///
 /// # Errors
 ///
-/// When kprobes are asked for, or the kernel has them, and they cannot be used: in one line that says
-/// what to do.
+/// When kprobes are asked for, or the kernel has them, and they cannot be used, or when the tracepoints of
+/// contended locks are asked for and say nothing: in one line that says what to do.
 pub fn resolve(choice: Choice) -> Result<Backends> {
     let backends = match choice {
         Choice::Auto => of_kernel(),
-        Choice::Only { probe, sample } => Backends {
+        Choice::Only {
             probe,
-            contention: false,
+            contention,
+            sample,
+        } => Backends {
+            probe,
+            contention,
             sample,
         },
     };
     if backends.probe {
         require(&feature::probe_checks())?;
+    }
+    if backends.contention {
+        require(&[feature::contention()])?;
     }
     Ok(backends)
 }
@@ -30,7 +37,7 @@ pub fn of_kernel() -> Backends {
     let probe = feature::has_kprobes();
     Backends {
         probe,
-        contention: false,
+        contention: feature::contention().failure().is_none(),
         sample: !probe,
     }
 }
@@ -39,7 +46,7 @@ pub fn of_kernel() -> Backends {
 pub fn blind_spots(backends: Backends) -> Vec<String> {
     let Backends {
         probe,
-        contention: _,
+        contention,
         sample,
     } = backends;
     let mut notes = Vec::new();
@@ -49,9 +56,22 @@ pub fn blind_spots(backends: Backends) -> Vec<String> {
         } else {
             "this kernel has no kprobes"
         };
-        notes.push(format!(
-            "{why}: retries and fallbacks are not seen, nor single waits and how long they were"
-        ));
+        notes.push(match (contention, sample) {
+            (true, false) => format!("{why}: nothing is seen but blocks whose lock was taken"),
+            (true, true) => format!(
+                "{why}: retries and fallbacks are not seen, nor single spins and how long they were"
+            ),
+            (false, _) => format!(
+                "{why}: retries and fallbacks are not seen, nor single waits and how long they were"
+            ),
+        });
+    }
+    if contention {
+        notes.push(
+            "contention rows: a reader that found the writer's lock free is not seen; a time begins when \
+             the lock was found taken"
+                .to_owned(),
+        );
     }
     if sample {
         notes.push(

@@ -158,8 +158,9 @@ fn attach(prepared: &Prepared, request: &Request<'_>, interrupt: &Interrupt) -> 
         |at: attach::Progress| progress.report(at.done as u64, at.total as u64),
     )?;
     info!(
-        "{} sites probed, {} sampled; attached in {:?}",
+        "{} sites probed, {} at tracepoints of locks, {} sampled; attached in {:?}",
         session.probed().len(),
+        session.contended().len(),
         session.sampled().len(),
         session.attach_time()
     );

@@ -133,6 +133,8 @@ pub enum Choice {
     Only {
         /// kprobes.
         probe: bool,
+        /// The tracepoints of contended locks.
+        contention: bool,
         /// Samples of the CPU clock.
         sample: bool,
     },
@@ -331,6 +333,7 @@ fn choice(asked: &[BackendArgument]) -> Choice {
     }
     Choice::Only {
         probe: asked.contains(&BackendArgument::Probe),
+        contention: asked.contains(&BackendArgument::Contention),
         sample: asked.contains(&BackendArgument::Sample),
     }
 }

@@ -76,6 +76,10 @@ const LOSSES: [(&str, &str); seqtrace_common::loss::COUNT as usize] = [
         "word_unread",
         "increments whose sequence could not be read; not counted; please report this",
     ),
+    (
+        "caller_unknown",
+        "waits for a lock without a stack that tells the caller; not counted, if it was a reader",
+    ),
 ];
 
 /// The lines about the sites: `sites = probed + skipped + refused`, and the reasons.

@@ -2,7 +2,7 @@
 
 use std::{fs, io, io::Read as _, path::Path};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 
 use crate::kernel::{
     hazards, installed, privilege, running,
@@ -69,6 +69,36 @@ pub fn has_kprobes() -> bool {
 
 /// The number by which perf knows kprobes.
 const KPROBE_TYPE: &str = "/sys/bus/event_source/devices/kprobe/type";
+
+/// Whether the tracepoints of contended locks tell of readers: those that block on PREEMPT_RT.
+pub fn contention() -> Check {
+    let answer = match has_symbols(["rt_spin_lock", "__traceiter_contention_begin"]) {
+        Err(error) => Answer::Unknown(format!("{error:#}")),
+        Ok([true, true]) => Answer::Yes("`lock:contention_begin` and `lock:contention_end`".into()),
+        Ok([false, _]) => no(
+            "no reader of this kernel blocks: the tracepoints of contended locks say nothing of it",
+            "use `--backend probe` or `--backend sample`, or a PREEMPT_RT kernel",
+        ),
+        Ok([true, false]) => no(
+            "this kernel has no tracepoints of contended locks",
+            "use Linux 5.19 or newer",
+        ),
+    };
+    check("contention", true, answer)
+}
+
+/// Which of these symbols the kernel has. Names are shown to everybody.
+fn has_symbols<const N: usize>(names: [&str; N]) -> Result<[bool; N]> {
+    let path = "/proc/kallsyms";
+    let text = fs::read_to_string(path).with_context(|| format!("failed to read `{path}`"))?;
+    let mut has = [false; N];
+    for name in text.lines().filter_map(|line| line.split(' ').nth(2)) {
+        for (has, wanted) in has.iter_mut().zip(names) {
+            *has |= name == wanted;
+        }
+    }
+    Ok(has)
+}
 
 /// What is good to know and not needed.
 pub fn other_checks() -> Vec<Check> {

@@ -64,6 +64,10 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         forced::a_wait_by_force_is_a_wait,
     ),
     (
+        "a_block_by_force_is_seen_at_its_lock",
+        forced::a_block_by_force_is_seen_at_its_lock,
+    ),
+    (
         "a_retry_by_force_is_a_retry",
         forced::a_retry_by_force_is_a_retry,
     ),

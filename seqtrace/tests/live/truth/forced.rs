@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 
-use ::seqtrace::{aggregate::snapshot::Snapshot, plan::Kind as Role};
+use ::seqtrace::{
+    aggregate::snapshot::Snapshot,
+    plan::{Backend, Kind as Role},
+};
 
 use super::{
     module::{Module, Reader, Wait, readers},
     rows::told,
 };
-use crate::guest::Guest;
+use crate::{guest::Guest, seqtrace};
 
 /// Episodes of each reader.
 const EPISODES: u64 = 10_000;
@@ -53,6 +56,36 @@ pub(crate) fn a_wait_by_force_is_a_wait(_: &Guest) -> String {
         seen.equal(reader, "slept", reader.slept, told.slept);
         seen.equal(reader, "spins", spins, told.spins);
     }
+    seen.told(&snapshot)
+}
+
+/// The same waits without a kprobe: the tracepoints of contended locks tell of every block, and who owned
+/// the lock. Where no reader blocks they say nothing, and that is told.
+pub(crate) fn a_block_by_force_is_seen_at_its_lock(guest: &Guest) -> String {
+    const OPTIONS: [&str; 4] = ["--backend", "contention", "--threshold", "1s"];
+    if !guest.realtime {
+        let words = [&["stat", "-d", "1s"], &OPTIONS[..]].concat();
+        seqtrace::run(&words).failed_with("no reader of this kernel blocks");
+        return "refused: nothing blocks".to_owned();
+    }
+    let module = Module::load();
+    let command = format!("odd all {EPISODES}");
+    let (snapshot, truth) = module.trace(&OPTIONS, &[&command]);
+    let mut seen = Lines::default();
+    for (kind, reader) in readers(&truth) {
+        let told = told(&snapshot, kind, reader);
+        let (blocks, slept) = match reader.wait {
+            Wait::Blocks => (reader.waits, reader.slept),
+            Wait::Spins | Wait::Never => (0, 0),
+        };
+        seen.equal(reader, "blocks", blocks, told.blocks);
+        seen.equal(reader, "slept", slept, told.slept);
+        seen.equal(reader, "owned", blocks, told.owned);
+    }
+    for row in &snapshot.rows {
+        assert_eq!(row.backend, Backend::Contention, "{row:?}");
+    }
+    assert_eq!(snapshot.coverage.probed, 0, "{:?}", snapshot.coverage);
     seen.told(&snapshot)
 }
 

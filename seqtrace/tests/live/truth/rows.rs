@@ -9,6 +9,8 @@ use super::module::{Kind, Reader};
 pub(crate) struct Told {
     pub(crate) blocks: u64,
     pub(crate) slept: u64,
+    /// Blocks whose lock had an owner.
+    pub(crate) owned: u64,
     pub(crate) spins: u64,
     pub(crate) retries: u64,
     pub(crate) fallbacks: u64,
@@ -29,6 +31,7 @@ pub(crate) fn told(snapshot: &Snapshot, kind: &Kind, reader: &Reader) -> Told {
             Role::Block => {
                 told.blocks += row.count;
                 told.slept += row.slept;
+                told.owned += row.owned;
             }
             Role::Spin => told.spins += row.count,
             Role::Retry => told.retries += row.count,

@@ -1,0 +1,131 @@
+//! Blocks, as the tracepoints of contended locks tell of them (`trace/events/lock.h`, since 5.19): no
+//! probe is needed, and a function that takes none is seen too. Which reader it is tells the return
+//! address of its lock call. Keeps the same identity as `block`.
+//!
+//! The kernel keeps a program at a raw tracepoint from interrupting itself (`bpf_prog.active` in
+//! `__bpf_trace_run`, `kernel/trace/bpf_trace.c`; since 6.1), and what is counted here comes from tasks
+//! that may sleep only: of the counters of a slot `hits` belong to `begin`, all others to `end`.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::BPF_NOEXIST,
+    helpers::{bpf_get_current_pid_tgid, bpf_get_stack, bpf_ktime_get_ns},
+    programs::RawTracePointContext,
+};
+use seqtrace_common::{
+    loss,
+    site::ReturnEntry,
+    wait::{BlockState, Contention},
+};
+
+use crate::{
+    block,
+    complete::stack_from,
+    maps::{CONTENTIONS, RETURNS, counters, counting, lose},
+};
+
+/// `LCB_F_RT`: the lock is built on an rt_mutex (`include/trace/events/lock.h`).
+const RT: u64 = 1 << 3;
+
+/// Frames that are searched for the reader: the tracing's own, those of the lock's slow path, and
+/// some more.
+const FRAMES: usize = 16;
+
+/// More than the size of `struct rwbase_rt`, whose rt_mutex is contended as a part of it.
+const LOCK_BYTES: u64 = 64;
+
+/// At `contention_begin`: a task is about to wait for a lock.
+#[inline]
+pub(crate) fn begin(ctx: &RawTracePointContext) {
+    let (lock, flags): (u64, u64) = (ctx.arg(0), ctx.arg(1));
+    let tid = bpf_get_current_pid_tgid() as u32;
+    if flags & RT == 0 || !counting() || is_part(tid, lock) {
+        return;
+    }
+    let Some((entry, depth)) = reader(ctx) else {
+        return;
+    };
+    if let Some(counters) = counters(entry.slot) {
+        counters.hits += 1;
+    }
+    let contention = Contention {
+        block: block::state(lock, entry.owner_offset),
+        slot: entry.slot,
+        stack: stack_from(ctx, depth),
+    };
+    if CONTENTIONS
+        .insert(tid, contention, u64::from(BPF_NOEXIST))
+        .is_err()
+    {
+        lose(loss::BLOCKS_FULL);
+    }
+}
+
+/// Whether the lock is a part of one that the task waits for already, as the rt_mutex of an rwlock is.
+/// A wait for any other lock is over: its end was not seen.
+#[inline]
+fn is_part(tid: u32, lock: u64) -> bool {
+    let Some(open) = CONTENTIONS.get_ptr_mut(tid) else {
+        return false;
+    };
+    // SAFETY: the key names the current thread, so nobody else uses the element.
+    let block = unsafe { &mut (*open).block };
+    if block.start_ns != 0 {
+        if lock.wrapping_sub(block.lock).wrapping_sub(1) < LOCK_BYTES {
+            return true;
+        }
+        block.start_ns = 0;
+        lose(loss::START_WITHOUT_END);
+    }
+    let _ = CONTENTIONS.remove(tid);
+    false
+}
+
+/// The reader that called the lock, and how many frames lie below its own.
+#[inline]
+fn reader(ctx: &RawTracePointContext) -> Option<(ReturnEntry, u64)> {
+    let mut frames = [0_u64; FRAMES];
+    // SAFETY: the buffer has the size it says.
+    let bytes = unsafe {
+        bpf_get_stack(
+            ctx.as_ptr(),
+            frames.as_mut_ptr().cast(),
+            size_of_val(&frames) as u32,
+            0,
+        )
+    };
+    if bytes < 0 {
+        lose(loss::CALLER_UNKNOWN);
+        return None;
+    }
+    for (depth, frame) in (0..).zip(&frames) {
+        // SAFETY: user space does not change the table while counting.
+        if let Some(entry) = unsafe { RETURNS.get(frame) } {
+            return Some((*entry, depth));
+        }
+    }
+    None
+}
+
+/// At `contention_end`: the task has the lock. A block that began in time is counted even if it ends
+/// late.
+#[inline]
+pub(crate) fn end(ctx: &RawTracePointContext) {
+    let tid = bpf_get_current_pid_tgid() as u32;
+    let Some(open) = CONTENTIONS.get_ptr_mut(tid) else {
+        return;
+    };
+    // SAFETY: as in `is_part`.
+    let open = unsafe { &mut *open };
+    let Contention { block, slot, stack } = *open;
+    let BlockState { start_ns, lock, .. } = block;
+    if start_ns == 0 || lock != ctx.arg::<u64>(0) {
+        return;
+    }
+    // SAFETY: the helper takes nothing.
+    let now_ns = unsafe { bpf_ktime_get_ns() };
+    // The mark keeps the identity even if the element cannot be removed.
+    open.block.start_ns = 0;
+    let _ = CONTENTIONS.remove(tid);
+    block::finish(slot, stack, now_ns, &block);
+}
