@@ -19,6 +19,11 @@ use super::batch::Batch;
 /// A wait in whose loop nothing was heard for so long, in nanoseconds, is taken to be over.
 const QUIET_NS: u64 = 1_000_000_000;
 
+/// Whether so many waits are too many for a map of `capacity` entries to be left alone.
+pub(super) fn is_crowded(spins: usize, capacity: u32) -> bool {
+    spins > capacity as usize / 4
+}
+
 /// The keys of the waits that are to be taken out of a map of `capacity` entries at `now_ns`
 /// (`CLOCK_MONOTONIC`, as `bpf_ktime_get_ns`).
 pub(super) fn quiet(
@@ -26,7 +31,7 @@ pub(super) fn quiet(
     capacity: u32,
     now_ns: u64,
 ) -> Vec<WaitKey> {
-    if spins.len() <= capacity as usize / 4 {
+    if !is_crowded(spins.len(), capacity) {
         return Vec::new();
     }
     let mut keys: Vec<_> = spins

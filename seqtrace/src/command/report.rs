@@ -21,9 +21,6 @@ use crate::{
     export::{flamegraph, folded, folded::Weight, json, live, table},
 };
 
-/// Time between two looks at the counters when nobody watches.
-const UNWATCHED: Duration = Duration::from_secs(1);
-
 /// Moves the cursor home and clears the screen behind it (ECMA-48 CUP, ED).
 const CLEAR: &str = "\x1b[H\x1b[J";
 
@@ -45,7 +42,7 @@ pub async fn top(
     let request = Request {
         trace,
         span: &span,
-        interval,
+        interval: Some(interval),
         progress,
     };
     let terminal = io::stdout().is_terminal();
@@ -124,7 +121,7 @@ async fn quiet(span: &Span, trace: &Trace, progress: bool) -> Result<Outcome> {
     let request = Request {
         trace,
         span,
-        interval: UNWATCHED,
+        interval: None,
         progress,
     };
     let mut interrupt = Interrupt::listen()?;

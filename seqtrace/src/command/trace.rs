@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::{
     aggregate::{Aggregate, Facts, snapshot::Snapshot},
     attach::{self, AttachOptions, Session},
-    collect::Collector,
+    collect::{Collector, batch::Batch},
     command::{
         backends,
         child::{self, Child, Program},
@@ -26,6 +26,9 @@ use crate::{
     },
     plan::Plan,
 };
+
+/// Time between two looks at what may need care when nobody watches.
+const UNWATCHED: Duration = Duration::from_secs(1);
 
 /// What a run left.
 #[derive(Debug)]
@@ -45,8 +48,8 @@ pub struct Request<'a> {
     pub trace: &'a Trace,
     /// When to stop.
     pub span: &'a Span,
-    /// Time between two calls of the observer.
-    pub interval: Duration,
+    /// Time between two calls of the observer, or `None` if it is never called.
+    pub interval: Option<Duration>,
     /// Show progress on stderr.
     pub progress: bool,
 }
@@ -78,15 +81,13 @@ pub async fn trace(
     let mut session = attach(&prepared, request, interrupt)?;
     let mut run = Run {
         aggregate: aggregate(&prepared, &session, request.trace),
-        collector: Collector::new(&mut session, request.interval)?,
+        collector: Collector::new(&mut session, request.interval.unwrap_or(UNWATCHED))?,
         plan: &prepared.plan,
         refusals: refusals(&session),
         modules: planned_modules(&prepared.plan),
         departed: BTreeSet::new(),
     };
-    let ending = run
-        .watch(request.span, program, interrupt, &mut observe)
-        .await?;
+    let ending = run.watch(request, program, interrupt, &mut observe).await?;
     let elapsed = session.close_window()?;
     let status = match ending {
         Ending::ByItself(status) => Some(status),
@@ -234,12 +235,15 @@ impl Run<'_> {
     /// Collects until the span is over.
     async fn watch(
         &mut self,
-        span: &Span,
+        request: &Request<'_>,
         program: Option<Program>,
         interrupt: &mut Interrupt,
         observe: &mut impl FnMut(&Snapshot) -> Result<()>,
     ) -> Result<Ending> {
-        let deadline = span.duration.map(|duration| Instant::now() + duration);
+        let deadline = request
+            .span
+            .duration
+            .map(|duration| Instant::now() + duration);
         let mut child = program.map(|program| program.start()).transpose()?;
         loop {
             tokio::select! {
@@ -247,10 +251,14 @@ impl Run<'_> {
                 () = interrupt.wait() => break,
                 status = ended(child.as_mut()) => return status.map(Ending::ByItself),
                 () = passed(deadline) => break,
-                batch = self.collector.next() => {
-                    self.aggregate.add(batch?);
+                batch = next(&mut self.collector, request.interval.is_some()) => {
+                    if let Some(batch) = batch? {
+                        self.aggregate.add(batch);
+                    }
                     self.look_for_departed()?;
-                    observe(&self.aggregate.snapshot())?;
+                    if request.interval.is_some() {
+                        observe(&self.aggregate.snapshot())?;
+                    }
                 }
             }
         }
@@ -278,6 +286,15 @@ impl Run<'_> {
             self.aggregate.refuse(self.plan, &self.refusals);
         }
         Ok(())
+    }
+}
+
+/// The next batch; where nobody watches, only if there has to be one.
+async fn next(collector: &mut Collector, is_watched: bool) -> Result<Option<Batch>> {
+    if is_watched {
+        collector.next().await.map(Some)
+    } else {
+        collector.tend().await
     }
 }
 
