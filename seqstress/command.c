@@ -9,6 +9,9 @@
  *   fallback N                N read sections that fail one check and take the lock
  *   hold KIND CONTEXT N       N write sections by a task, preempted inside, or the interrupt
  *   stress TARGET MS          readers and writers that run freely
+ *   damage KIND HOW           leaves the sequence odd, or sets it backwards
+ *   stand TARGET              a reader that begins and stays there while the sequence is odd
+ *   heal                      makes all sequences even, and ends that reader
  *   reset                     forgets the truth
  *
  * /sys/kernel/debug/seqstress/truth has the truth since the last reset (report.c).
@@ -75,23 +78,33 @@ static int odd(struct reader *reader, unsigned int length, unsigned int count)
 	return episode_odd(reader, count);
 }
 
-static int hold(const char *name, const char *context, unsigned int count)
+static int stand(struct reader *reader, unsigned int length, unsigned int count)
+{
+	return damage_stand(reader);
+}
+
+static struct kind *kind_of(const char *name)
 {
 	unsigned int i;
 
 	for (i = 0; i < KINDS; i++)
 		if (!strcmp(name, kinds[i]->name))
-			return held(kinds[i], context, count);
-	return -ENOENT;
+			return kinds[i];
+	return NULL;
 }
 
 static int do_command(const char *line)
 {
 	char target[WORD], context[WORD];
 	unsigned int length, count;
+	struct kind *kind;
 
 	if (!strcmp(line, "reset")) {
 		truth_reset();
+		return 0;
+	}
+	if (!strcmp(line, "heal")) {
+		damage_heal();
 		return 0;
 	}
 	if (sscanf(line, "odd %39s %u", target, &count) == 2)
@@ -102,8 +115,16 @@ static int do_command(const char *line)
 		return each_reader(target, length, count, retries, episode_runs);
 	if (sscanf(line, "fallback %u", &count) == 1)
 		return each_reader(FALLBACK_READER, 1, count, retries, episode_runs);
-	if (sscanf(line, "hold %39s %39s %u", target, context, &count) == 3)
-		return hold(target, context, count);
+	if (sscanf(line, "hold %39s %39s %u", target, context, &count) == 3) {
+		kind = kind_of(target);
+		return kind ? held(kind, context, count) : -ENOENT;
+	}
+	if (sscanf(line, "damage %39s %39s", target, context) == 2) {
+		kind = kind_of(target);
+		return kind ? damage(kind, context) : -ENOENT;
+	}
+	if (sscanf(line, "stand %39s", target) == 1)
+		return each_reader(target, 0, 0, waits, stand);
 	if (sscanf(line, "stress %39s %u", target, &count) == 2)
 		return stress(target, count);
 	return -EINVAL;

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Retries by force: the reader itself writes inside its read section, as often as wanted, and so
- * knows which of its checks fail.
+ * knows which of its checks fail. Each write lasts hold_ns.
  */
 #include <linux/sched.h>
 
 #include "seqstress.h"
+
+static void hold_shortly(struct hold *hold)
+{
+	spin_ns(hold_ns);
+}
 
 static void write_between(struct section *section)
 {
@@ -13,7 +18,7 @@ static void write_between(struct section *section)
 
 	if (section->locked || section->tries > section->wanted)
 		return;
-	write_section(kind, holder_of(kind, current->comm, current->pid), NULL, NULL);
+	write_section(kind, holder_of(kind, current->comm, current->pid), hold_shortly, NULL);
 }
 
 static const struct drive retrying = { .inside = write_between };

@@ -41,6 +41,7 @@ static int __init seqstress_start(void)
 static void __exit seqstress_end(void)
 {
 	command_end();
+	damage_heal();
 }
 
 module_init(seqstress_start);

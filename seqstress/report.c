@@ -36,8 +36,10 @@ static void show_reader(struct seq_file *file, struct reader *reader)
 	number(file, "wait_max_ns", &truth->wait_max_ns);
 	number(file, "slept", &truth->slept);
 	number(file, "doubtful", &truth->doubtful);
+	number(file, "shown_odd", &truth->shown_odd);
 	number(file, "retries", &truth->retries);
 	number(file, "run_max", &truth->run_max);
+	number(file, "run_ns", &truth->run_ns);
 	number(file, "longer_runs", &truth->runs[0]);
 	number(file, "fallbacks", &truth->fallbacks);
 	number(file, "locked", &truth->locked);

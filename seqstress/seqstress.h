@@ -46,7 +46,7 @@ struct holder {
 struct kind {
 	const char *name;
 	const char *seqcount;		/* the symbol */
-	const unsigned int *sequence;	/* the word itself */
+	unsigned int *sequence;		/* the word itself */
 	void (*write)(struct hold *hold);
 	const char *writer;		/* the function's name */
 	bool blocks;			/* its readers block on PREEMPT_RT */
@@ -54,6 +54,7 @@ struct kind {
 	unsigned int reader_count;
 	/* Who made the sequence odd, by its value. */
 	struct holder *held_by[HELD];
+	u64 left_ns[HELD];		/* shortly before they made it even again */
 	struct holder holders[HOLDERS];
 	unsigned int holder_count;
 };
@@ -66,10 +67,12 @@ struct truth {
 	atomic64_t wait_ns;
 	atomic64_t wait_max_ns;
 	atomic64_t slept;	/* waits with a voluntary switch in them */
-	atomic64_t doubtful;	/* waits that may have been none, or more than one */
-	atomic64_t retries;
+	atomic64_t doubtful;	/* waits that may have been none, and others that may have been */
+	atomic64_t shown_odd;	/* begins that returned an odd value */
+	atomic64_t retries;	/* where the caller refuses an odd value: those too */
 	atomic64_t runs[RUNS + 1];	/* by retries in a row; [0]: longer than RUNS */
 	atomic64_t run_max;
+	atomic64_t run_ns;	/* from the first failed check to the one that passed */
 	atomic64_t fallbacks;	/* took the lock after a lockless try */
 	atomic64_t locked;	/* sections under the lock, those too */
 	atomic64_t torn;	/* data that no write left so, after a check that passed */
@@ -102,6 +105,7 @@ struct section {
 	unsigned int peeked;
 	unsigned long switches;
 	u64 start_ns;
+	u64 retried_ns;	/* when the first check had failed */
 	u64 first, second;	/* the data as read */
 };
 
@@ -144,12 +148,15 @@ int task_stop(struct task_struct *task);
 int task_idle_until_stopped(void);
 int other_cpu(int cpu);
 
-/* episode.c, odd.c, held.c, stress.c: the commands; 0 or a negative errno */
+/* episode.c, odd.c, held.c, stress.c, damage.c: the commands; 0 or a negative errno */
 int episode_runs(struct reader *reader, unsigned int length, unsigned int count);
 int episode_odd(struct reader *reader, unsigned int count);
 bool target_has(const char *target, const struct reader *reader);
 int held(struct kind *kind, const char *context, unsigned int count);
 int stress(const char *target, unsigned int ms);
+int damage(struct kind *kind, const char *how);
+int damage_stand(struct reader *reader);
+void damage_heal(void);
 
 int report_show(struct seq_file *file, void *unused);
 

@@ -23,6 +23,12 @@ void spin_ns(u64 ns)
 		cpu_relax();
 }
 
+/*
+ * A write section that goes on for so long after a look was met by the begin after it, but by a
+ * reader who was interrupted between these two instructions.
+ */
+#define CLOSE_NS 1000
+
 static void raise(atomic64_t *max, s64 value)
 {
 	s64 old = atomic64_read(max);
@@ -39,6 +45,8 @@ noinline void section_begins(struct section *section)
 	atomic64_inc(&truth->reads);
 	if (section->tries++)
 		atomic64_inc(&truth->retries);
+	if (section->tries == 2)
+		section->retried_ns = now_ns();
 	section->begun = true;
 	section->locked = false;
 	if (section->drive && section->drive->before)
@@ -46,6 +54,19 @@ noinline void section_begins(struct section *section)
 	section->switches = current->nvcsw;
 	section->start_ns = now_ns();
 	section->peeked = READ_ONCE(*section->reader->kind->sequence);
+}
+
+/*
+ * How many waits there may have been beside the one that was looked at, if any. Write sections that
+ * began after the look are seen by the sequence: each may have been waited for, or have passed
+ * before the reader looked again. One that ended right after the look may not have been met at all.
+ */
+static unsigned int doubts(struct section *section, unsigned int sequence, bool odd)
+{
+	struct kind *kind = section->reader->kind;
+	s64 rest_ns = READ_ONCE(kind->left_ns[section->peeked / 2 % HELD]) - section->start_ns;
+
+	return (sequence - section->peeked) / 2 + (odd && rest_ns < CLOSE_NS);
 }
 
 static void section_met(struct section *section, unsigned int sequence, u64 ns)
@@ -62,9 +83,7 @@ static void section_met(struct section *section, unsigned int sequence, u64 ns)
 	atomic64_add(ns, &truth->wait_ns);
 	raise(&truth->wait_max_ns, ns);
 	atomic64_add(slept, &truth->slept);
-	/* Another write section began before the reader looked again. */
-	if (sequence != section->peeked + 1)
-		atomic64_inc(&truth->doubtful);
+	atomic64_add(doubts(section, sequence, true), &truth->doubtful);
 	if (holder) {
 		atomic64_inc(&holder->waits);
 		atomic64_add(slept, &holder->slept);
@@ -77,10 +96,13 @@ noinline void section_inside(struct section *section, unsigned int sequence)
 	u64 ns = now_ns() - section->start_ns;
 
 	section->begun = false;
+	atomic64_add(sequence & 1, &section->reader->truth.shown_odd);
 	if (section->locked)
 		atomic64_inc(&section->reader->truth.locked);
 	else if (section->peeked & 1)
 		section_met(section, sequence, ns);
+	else if (section->reader->wait != WAIT_NEVER)
+		atomic64_add(doubts(section, sequence, false), &section->reader->truth.doubtful);
 	if (section->drive && section->drive->inside)
 		section->drive->inside(section);
 	if (read_ns && !section->drive)
@@ -119,6 +141,7 @@ noinline void section_ends(struct section *section)
 	if (run) {
 		atomic64_inc(&truth->runs[run <= RUNS ? run : 0]);
 		raise(&truth->run_max, run);
+		atomic64_add(now_ns() - section->retried_ns, &truth->run_ns);
 	}
 	if (section->first != section->second)
 		atomic64_inc(&truth->torn);
@@ -128,15 +151,19 @@ noinline void section_ends(struct section *section)
 noinline void hold_inside(struct hold *hold, struct data *data)
 {
 	struct kind *kind = hold->kind;
-	u64 start_ns = now_ns();
+	unsigned int place = READ_ONCE(*kind->sequence) / 2 % HELD;
+	u64 start_ns = now_ns(), end_ns;
 
-	WRITE_ONCE(kind->held_by[READ_ONCE(*kind->sequence) / 2 % HELD], hold->holder);
+	WRITE_ONCE(kind->held_by[place], hold->holder);
+	WRITE_ONCE(kind->left_ns[place], 0);
 	WRITE_ONCE(data->first, data->first + 1);
 	if (hold->inside)
 		hold->inside(hold);
 	WRITE_ONCE(data->second, data->second + 1);
 	atomic64_inc(&hold->holder->holds);
-	atomic64_add(now_ns() - start_ns, &hold->holder->hold_ns);
+	end_ns = now_ns();
+	atomic64_add(end_ns - start_ns, &hold->holder->hold_ns);
+	WRITE_ONCE(kind->left_ns[place], end_ns);
 }
 
 void read_section(struct reader *reader, const struct drive *drive, void *episode,
@@ -194,6 +221,7 @@ void truth_reset(void)
 		for (j = 0; j < kind->reader_count; j++)
 			memset(&kind->readers[j].truth, 0, sizeof(struct truth));
 		memset(kind->held_by, 0, sizeof(kind->held_by));
+		memset(kind->left_ns, 0, sizeof(kind->left_ns));
 		memset(kind->holders, 0, sizeof(kind->holders));
 		kind->holder_count = 0;
 	}

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -14,6 +15,8 @@ pub(crate) struct Guest {
     pub(crate) release: String,
     /// Whether it is a PREEMPT_RT kernel.
     pub(crate) realtime: bool,
+    /// Whether forced episodes are to be a million in each case.
+    long: bool,
 }
 
 /// Whether this is a guest of the harness: it marks them on the kernel's command line.
@@ -23,13 +26,21 @@ pub(crate) fn is_guest() -> bool {
 
 impl Guest {
     /// Reads the facts.
-    pub(crate) fn read() -> Self {
+    pub(crate) fn read(long: bool) -> Self {
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc is mounted");
-        let realtime = fs::read_to_string("/sys/kernel/realtime").is_ok_and(|t| t.trim() == "1");
+        // `/sys/kernel/realtime` is a file of the RT patches, which not all kernels with PREEMPT_RT have.
+        let version = fs::read_to_string("/proc/sys/kernel/version").expect("/proc is mounted");
+        let realtime = version.contains("PREEMPT_RT");
         Self {
             release: release.trim().to_owned(),
             realtime,
+            long,
         }
+    }
+
+    /// How many episodes: the first number, or the second in a long run.
+    pub(crate) fn episodes(&self, usual: u64, long: u64) -> u64 {
+        if self.long { long } else { usual }
     }
 
     /// Series of the kernel: `6.12`.
@@ -40,6 +51,30 @@ impl Guest {
             .collect::<Vec<_>>()
             .join(".")
     }
+}
+
+/// Tells a number about this kernel that `docs/kernels.md` has, with its unit.
+pub(crate) fn figure(name: &str, value: impl std::fmt::Display) {
+    println!("live: figure {name} {value}");
+}
+
+/// Takes tracefs away, for good.
+pub(crate) fn unmount_tracefs() {
+    // debugfs brings its own along.
+    for folder in [
+        "/sys/kernel/debug/tracing",
+        "/sys/kernel/tracing",
+        "/sys/kernel/debug",
+    ] {
+        let _ = Command::new("umount")
+            .arg(folder)
+            .stderr(Stdio::null())
+            .status();
+    }
+    assert!(
+        !Path::new("/sys/kernel/tracing/events").exists(),
+        "it is still mounted"
+    );
 }
 
 /// Number of kprobes in the kernel, whoever attached them.

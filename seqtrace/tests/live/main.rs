@@ -2,8 +2,9 @@
 //!
 //! A program of its own (`harness = false`), because it runs as root in a guest that has no cargo.
 //! `cargo xtask test` builds it statically, boots each kernel and reads its lines:
-//! `live: <case> ok: <numbers>`, `live: <case> FAIL: <why>`, or, should a case need what older
-//! kernels lack, `live: <case> skip since <version>: <why>`.
+//! `live: <case> ok in <seconds> s: <numbers>`, `live: <case> FAIL in <seconds> s: <why>`, or, should a
+//! case need what older kernels lack, `live: <case> skip since <version>: <why>`. Before them stand
+//! `live: covers <feature> <cases>`, between them `live: figure <name> <value>`.
 #![expect(
     clippy::print_stderr,
     clippy::print_stdout,
@@ -14,6 +15,7 @@ use std::{
     panic,
     process::ExitCode,
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
 mod audit;
@@ -30,7 +32,7 @@ mod shutdown;
 mod sites;
 mod truth;
 
-use case::CASES;
+use case::{CASES, COVERS};
 use guest::Guest;
 
 fn main() -> ExitCode {
@@ -38,27 +40,40 @@ fn main() -> ExitCode {
         eprintln!("live: these cases run in a guest: `cargo xtask test` boots one");
         return ExitCode::from(2);
     }
-    let only: Vec<String> = std::env::args().skip(1).collect();
-    let guest = Guest::read();
+    let mut only: Vec<String> = std::env::args().skip(1).collect();
+    let words = only.len();
+    only.retain(|word| word != "--long");
+    let guest = Guest::read(only.len() < words);
     println!("live: kernel {} realtime={}", guest.release, guest.realtime);
     let why = Arc::new(Mutex::new(String::new()));
     let told = Arc::clone(&why);
     panic::set_hook(Box::new(move |panic| {
         *told.lock().expect("one thread") = panic.to_string();
     }));
+    let is_covered = |name: &str| COVERS.iter().any(|(_, cases)| cases.contains(&name));
+    let uncovered = CASES.iter().filter(|(name, _)| !is_covered(name));
     let mut failed = false;
+    for (name, _) in uncovered {
+        failed = true;
+        println!("live: {name} FAIL: it covers no feature: name it in `COVERS`");
+    }
+    for (feature, cases) in COVERS {
+        println!("live: covers {feature} {}", cases.join(" "));
+    }
     for (name, case) in CASES {
         if !only.is_empty() && !only.iter().any(|word| word == name) {
             continue;
         }
         println!("live: {name} ...");
+        let begin = Instant::now();
         let verdict = panic::catch_unwind(panic::AssertUnwindSafe(|| case(&guest)));
+        let took_s = begin.elapsed().as_secs();
         if let Ok(told) = verdict {
-            println!("live: {name} ok: {told}");
+            println!("live: {name} ok in {took_s} s: {told}");
         } else {
             failed = true;
             let why = why.lock().expect("one thread").replace('\n', "\n  ");
-            println!("live: {name} FAIL: {why}");
+            println!("live: {name} FAIL in {took_s} s: {why}");
         }
     }
     println!("live: done");

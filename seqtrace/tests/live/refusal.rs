@@ -1,6 +1,6 @@
 //! Bad input and bad luck: one clear line, status 1, nothing attached.
 
-use std::{fs, process::Command};
+use std::fs;
 
 use crate::{
     guest::{self, Guest},
@@ -44,12 +44,7 @@ pub(crate) fn kprobes_switched_off_are_told(_: &Guest) -> String {
 }
 
 pub(crate) fn missing_tracefs_is_told(_: &Guest) -> String {
-    let unmount = |path: &str| Command::new("umount").arg(path).status();
-    // debugfs brings its own tracefs along.
-    let _ = unmount("/sys/kernel/debug/tracing");
-    let status = unmount("/sys/kernel/tracing").expect("umount starts");
-    assert!(status.success(), "tracefs was mounted");
-    let _ = unmount("/sys/kernel/debug");
+    guest::unmount_tracefs();
     seqtrace::run(&["stat", "--duration", "1s"]).failed_with("mount -t tracefs");
     String::new()
 }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use ::seqtrace::aggregate::snapshot::Snapshot;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -26,9 +27,16 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 pub(crate) fn the_end_leaves_no_probe(_: &Guest) -> String {
-    seqtrace::run(&["stat", "--duration", "1s"]).succeeded();
+    let run = seqtrace::run(&["stat", "--json", "-v", "--duration", "1s"]).succeeded();
     assert_eq!(guest::probes(), 0);
-    String::new()
+    let snapshot: Snapshot = serde_json::from_str(&run.stdout).expect("one JSON document");
+    let attach = Duration::from_nanos(snapshot.costs.attach_ns);
+    let detach = run.stderr.split("probes taken off in ").nth(1);
+    let detach = detach.and_then(|rest| rest.split_whitespace().next());
+    let detach = detach.unwrap_or_else(|| panic!("no time in: {}", run.stderr));
+    guest::figure("attach", format_args!("{:.1} s", attach.as_secs_f64()));
+    guest::figure("detach", detach);
+    format!("attached in {attach:?}, detached in {detach}")
 }
 
 pub(crate) fn an_interrupt_while_attaching_leaves_no_probe(_: &Guest) -> String {

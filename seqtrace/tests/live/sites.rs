@@ -1,6 +1,9 @@
 //! What is found and what would be probed.
 
-use std::io::{BufRead as _, BufReader};
+use std::{
+    io::{BufRead as _, BufReader},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -50,6 +53,12 @@ pub(crate) fn every_site_is_accounted_for(guest: &Guest) -> String {
     }
     assert!(number(&document["costs"]["discover_ns"]) > 0);
     assert!(number(&document["costs"]["peak_rss_bytes"]) > 0);
+    for figure in ["sites", "probed", "skipped"] {
+        guest::figure(figure, &coverage[figure]);
+    }
+    let discover_ns = number(&document["costs"]["discover_ns"]);
+    let discover = Duration::from_nanos(discover_ns).as_secs_f64();
+    guest::figure("discover", format_args!("{discover:.1} s"));
     assert_eq!(guest::probes(), 0, "listing the sites attaches nothing");
     format!(
         "{blocks} blocks, {spins} spins, {retries} retries in vmlinux; coverage {coverage}; costs {}",
@@ -77,7 +86,7 @@ pub(crate) fn a_program_reads_the_same_text_as_kcore(_: &Guest) -> String {
 }
 
 pub(crate) fn sites_are_found_without_tracefs(_: &Guest) -> String {
-    // An earlier case has unmounted it.
+    guest::unmount_tracefs();
     let document = seqtrace::sites();
     let coverage = &document["coverage"];
     assert!(coverage["sites"].as_u64() > Some(0), "{coverage}");

@@ -1,20 +1,19 @@
 //! Forced episodes: the module knows what happens in each, and every number must equal it.
 
-use std::fmt::Write as _;
-
-use ::seqtrace::{
-    aggregate::snapshot::Snapshot,
-    plan::{Backend, Kind as Role},
-};
+use ::seqtrace::plan::Backend;
 
 use super::{
-    module::{Module, Reader, Wait, readers},
-    rows::told,
+    lines::Lines,
+    module::{Module, Wait, readers},
+    rows::{holds, told},
 };
 use crate::{guest::Guest, seqtrace};
 
-/// Episodes of each reader.
+/// Episodes of each reader. A long run has as many as make a million in each case.
 const EPISODES: u64 = 10_000;
+const LONG_WAITS: u64 = 50_000;
+const LONG_RUNS: u64 = 50_000;
+const LONG_HOLDS: u64 = 170_000;
 
 /// Readers whose failed check leads to code of its own, by the ends of their names. `_raw_read` shares
 /// its code with the caller's test for an odd value, `_loop` is a plain loop.
@@ -34,17 +33,18 @@ const LOCKED: &str = "seqlock_excl";
 
 /// Readers begin while a writer is inside: where they block, each wait is one block, and it slept;
 /// elsewhere each is one spin.
-pub(crate) fn a_wait_by_force_is_a_wait(_: &Guest) -> String {
+pub(crate) fn a_wait_by_force_is_a_wait(guest: &Guest) -> String {
     let module = Module::load();
-    let command = format!("odd all {EPISODES}");
+    let episodes = guest.episodes(EPISODES, LONG_WAITS);
+    let command = format!("odd all {episodes}");
     let (snapshot, truth) = module.trace(&["--threshold", "1s"], &[&command]);
-    let mut seen = Lines::default();
+    let mut seen = Lines::new(&snapshot);
     for (kind, reader) in readers(&truth) {
         let told = told(&snapshot, kind, reader);
         let waits = if reader.wait == Wait::Never {
             0
         } else {
-            EPISODES
+            episodes
         };
         assert_eq!((reader.waits, reader.doubtful), (waits, 0), "{reader:?}");
         let (blocks, spins) = match reader.wait {
@@ -52,9 +52,9 @@ pub(crate) fn a_wait_by_force_is_a_wait(_: &Guest) -> String {
             Wait::Spins => (0, reader.waits),
             Wait::Never => (0, 0),
         };
-        seen.equal(reader, "blocks", blocks, told.blocks);
-        seen.equal(reader, "slept", reader.slept, told.slept);
-        seen.equal(reader, "spins", spins, told.spins);
+        seen.equal(&reader.function, "blocks", blocks, told.blocks);
+        seen.equal(&reader.function, "slept", reader.slept, told.slept);
+        seen.equal(&reader.function, "spins", spins, told.spins);
     }
     seen.told(&snapshot)
 }
@@ -71,16 +71,16 @@ pub(crate) fn a_block_by_force_is_seen_at_its_lock(guest: &Guest) -> String {
     let module = Module::load();
     let command = format!("odd all {EPISODES}");
     let (snapshot, truth) = module.trace(&OPTIONS, &[&command]);
-    let mut seen = Lines::default();
+    let mut seen = Lines::new(&snapshot);
     for (kind, reader) in readers(&truth) {
         let told = told(&snapshot, kind, reader);
         let (blocks, slept) = match reader.wait {
             Wait::Blocks => (reader.waits, reader.slept),
             Wait::Spins | Wait::Never => (0, 0),
         };
-        seen.equal(reader, "blocks", blocks, told.blocks);
-        seen.equal(reader, "slept", slept, told.slept);
-        seen.equal(reader, "owned", blocks, told.owned);
+        seen.equal(&reader.function, "blocks", blocks, told.blocks);
+        seen.equal(&reader.function, "slept", slept, told.slept);
+        seen.equal(&reader.function, "owned", blocks, told.owned);
     }
     for row in &snapshot.rows {
         assert_eq!(row.backend, Backend::Contention, "{row:?}");
@@ -89,14 +89,14 @@ pub(crate) fn a_block_by_force_is_seen_at_its_lock(guest: &Guest) -> String {
     seen.told(&snapshot)
 }
 
-/// Readers fail their check: three times in a row, then once. Where the failed check leads to code of
+/// Readers fail their check: three times in a row, and once; over a million times in all. Where the failed check leads to code of
 /// its own each retry is seen; the others need `--retries`.
 pub(crate) fn a_retry_by_force_is_a_retry(_: &Guest) -> String {
     let module = Module::load();
     let once = format!("retry all {EPISODES}");
     let thrice = format!("runs all 3 {EPISODES}");
     let (snapshot, truth) = module.trace(&["--threshold", "1s"], &[&once, &thrice]);
-    let mut seen = Lines::default();
+    let mut seen = Lines::new(&snapshot);
     for (kind, reader) in readers(&truth) {
         let told = told(&snapshot, kind, reader);
         let falls_back = FALL_BACK.contains(&&*reader.function);
@@ -112,26 +112,32 @@ pub(crate) fn a_retry_by_force_is_a_retry(_: &Guest) -> String {
         let fallbacks = if falls_back { reader.retries } else { 0 };
         assert_eq!(reader.fallbacks, fallbacks, "{reader:?}");
         seen.equal(
-            reader,
+            &reader.function,
             "retries",
             if cold { retries } else { 0 },
             told.retries,
         );
-        seen.equal(reader, "fallbacks", fallbacks, told.fallbacks);
-        seen.equal(reader, "blocks and spins", 0, told.blocks + told.spins);
+        seen.equal(&reader.function, "fallbacks", fallbacks, told.fallbacks);
+        seen.equal(
+            &reader.function,
+            "blocks and spins",
+            0,
+            told.blocks + told.spins,
+        );
     }
     seen.told(&snapshot)
 }
 
 /// As above, with `--retries`: every retry is counted wherever it leads, and every run has its length.
-pub(crate) fn every_retry_by_force_has_its_run(_: &Guest) -> String {
+pub(crate) fn every_retry_by_force_has_its_run(guest: &Guest) -> String {
     let module = Module::load();
     let kinds = module.truth();
     let mut options = vec!["--threshold", "1s"];
     for kind in &kinds {
         options.extend(["--retries", &*kind.seqcount]);
     }
-    let once = format!("retry all {EPISODES}");
+    let episodes = guest.episodes(EPISODES, LONG_RUNS);
+    let once = format!("retry all {episodes}");
     let commands = [
         &*once,
         "runs all 2 1000",
@@ -139,20 +145,30 @@ pub(crate) fn every_retry_by_force_has_its_run(_: &Guest) -> String {
         "runs all 7 500",
     ];
     let (snapshot, truth) = module.trace(&options, &commands);
-    let mut seen = Lines::default();
+    let mut seen = Lines::new(&snapshot);
     let mut followed = 0;
     for (kind, reader) in readers(&truth) {
         let told = told(&snapshot, kind, reader);
         let retries = reader.retries - reader.fallbacks;
-        seen.equal(reader, "retries", retries, told.retries);
-        seen.equal(reader, "fallbacks", reader.fallbacks, told.fallbacks);
+        seen.equal(&reader.function, "retries", retries, told.retries);
+        seen.equal(
+            &reader.function,
+            "fallbacks",
+            reader.fallbacks,
+            told.fallbacks,
+        );
         let Some(lengths) = told.runs else { continue };
         followed += 1;
         assert_eq!(reader.longer_runs, 0, "{reader:?}");
         for (length, &runs) in (1..).zip(&reader.runs) {
             let counted = lengths.iter().find(|(other, _)| *other == length);
             let counted = counted.map_or(0, |(_, runs)| *runs);
-            seen.equal(reader, &format!("runs of {length}"), runs, counted);
+            seen.equal(
+                &reader.function,
+                &format!("runs of {length}"),
+                runs,
+                counted,
+            );
         }
     }
     assert!(followed >= 20, "runs of {followed} readers only");
@@ -161,7 +177,7 @@ pub(crate) fn every_retry_by_force_has_its_run(_: &Guest) -> String {
 
 /// Write sections of a task, with `--writers`: each is one hold. A latch has none: its readers never
 /// wait for one.
-pub(crate) fn a_hold_by_force_is_a_hold(_: &Guest) -> String {
+pub(crate) fn a_hold_by_force_is_a_hold(guest: &Guest) -> String {
     let module = Module::load();
     let mut kinds = module.truth();
     kinds.retain(|kind| kind.name != "latch");
@@ -169,66 +185,18 @@ pub(crate) fn a_hold_by_force_is_a_hold(_: &Guest) -> String {
     for kind in &kinds {
         options.extend(["--writers", &*kind.seqcount]);
     }
+    let episodes = guest.episodes(EPISODES, LONG_HOLDS);
     let commands: Vec<String> = kinds
         .iter()
-        .map(|kind| format!("hold {} task {EPISODES}", kind.name))
+        .map(|kind| format!("hold {} task {episodes}", kind.name))
         .collect();
     let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
     let (snapshot, truth) = module.trace(&options, &commands);
-    let mut text = String::new();
+    let mut seen = Lines::new(&snapshot);
     for kind in truth.iter().filter(|kind| kind.name != "latch") {
-        let holds: u64 = kind.holders.iter().map(|holder| holder.holds).sum();
-        let hold_ns: u64 = kind.holders.iter().map(|holder| holder.hold_ns).sum();
-        let rows = || {
-            let rows = snapshot.rows.iter();
-            rows.filter(|row| row.kind == Role::Write && row.seqcount == kind.seqcount)
-        };
-        let counted: u64 = rows().map(|row| row.count).sum();
-        let counted_ns: u64 = rows().map(|row| row.total_ns).sum();
-        write!(
-            text,
-            "\n  {}: holds truth {holds} seqtrace {counted}; ns truth {hold_ns} seqtrace {counted_ns}",
-            kind.seqcount
-        )
-        .expect("a string takes any text");
-        assert_eq!(
-            (holds, counted),
-            (EPISODES, EPISODES),
-            "{:?}{text}",
-            snapshot.losses
-        );
+        let (truth, told) = holds(&snapshot, kind);
+        assert_eq!(truth, episodes, "{kind:?}");
+        seen.equal(&kind.seqcount, "holds", truth, told);
     }
-    text
-}
-
-/// Truth beside seqtrace's number, and what differs.
-#[derive(Default)]
-struct Lines {
-    text: String,
-    wrong: u64,
-}
-
-impl Lines {
-    /// Notes two numbers that must be equal; two zeros are not worth a line.
-    fn equal(&mut self, reader: &Reader, what: &str, truth: u64, told: u64) {
-        if truth == told && told == 0 {
-            return;
-        }
-        let verdict = if truth == told { "" } else { " WRONG" };
-        self.wrong += u64::from(truth != told);
-        let function = &reader.function;
-        write!(
-            self.text,
-            "\n  {function}: {what} truth {truth} seqtrace {told}{verdict}"
-        )
-        .expect("a string takes any text");
-    }
-
-    /// Everything noted; panics if something differs.
-    fn told(self, snapshot: &Snapshot) -> String {
-        let Self { text, wrong } = self;
-        assert_eq!(wrong, 0, "losses {:?}{text}", snapshot.losses);
-        assert!(!text.is_empty(), "nothing was compared");
-        text
-    }
+    seen.told(&snapshot)
 }

@@ -1,6 +1,9 @@
 //! The numbers against the truth: the module `seqstress` makes readers wait, retry and fall back, and
 //! counts what they did. It stands in `seqstress/`; the harness builds it for the guest's kernel.
 
+pub(crate) mod damaged;
 pub(crate) mod forced;
+pub(crate) mod free;
+mod lines;
 mod module;
 mod rows;

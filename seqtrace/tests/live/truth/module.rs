@@ -11,7 +11,6 @@ use ::seqtrace::aggregate::snapshot::Snapshot;
 const FILE: &str = "/share/seqstress.ko";
 /// Where it takes commands and tells the truth.
 const FOLDER: &str = "/sys/kernel/debug/seqstress";
-
 /// One kind of sequence counter, as the module tells it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Kind {
@@ -28,7 +27,6 @@ pub(crate) struct Kind {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Holder {
     pub(crate) holds: u64,
-    pub(crate) hold_ns: u64,
 }
 
 /// One reader: a function that reads through one API.
@@ -38,8 +36,11 @@ pub(crate) struct Reader {
     pub(crate) wait: Wait,
     pub(crate) waits: u64,
     pub(crate) slept: u64,
-    /// Waits that may have been none, or more than one.
+    /// Waits that may have been none, and others that may have been.
     pub(crate) doubtful: u64,
+    /// Begins that returned an odd value.
+    pub(crate) shown_odd: u64,
+    /// Sections run again: those whose check failed and those whose caller refused an odd value.
     pub(crate) retries: u64,
     pub(crate) fallbacks: u64,
     /// Runs of retries that ended in a check that passed, by length from 1 on.
@@ -68,8 +69,13 @@ pub(crate) struct Module {
 impl Module {
     /// Loads it.
     pub(crate) fn load() -> Self {
+        Self::load_with(&[])
+    }
+
+    /// Loads it with parameters: `tasks=2`.
+    pub(crate) fn load_with(parameters: &[&str]) -> Self {
         assert!(Path::new(FILE).exists(), "the harness has built it");
-        let status = Command::new("insmod").arg(FILE).status();
+        let status = Command::new("insmod").arg(FILE).args(parameters).status();
         assert!(status.expect("insmod starts").success(), "it is loaded");
         Self {
             command: format!("{FOLDER}/command"),
@@ -77,10 +83,16 @@ impl Module {
         }
     }
 
+    /// Does one command.
+    pub(crate) fn order(&self, command: &str) {
+        let done = fs::write(&self.command, command);
+        done.unwrap_or_else(|error| panic!("`{command}`: {error}"));
+    }
+
     /// Traces `commands` of the module, given one after the other.
     pub(crate) fn trace(&self, options: &[&str], commands: &[&str]) -> (Snapshot, Vec<Kind>) {
         let file = &self.command;
-        fs::write(file, "reset").expect("the truth is forgotten");
+        self.order("reset");
         let script = commands
             .iter()
             .map(|command| format!("echo '{command}' > {file}"))

@@ -33,7 +33,9 @@ pub(crate) fn told(snapshot: &Snapshot, kind: &Kind, reader: &Reader) -> Told {
                 told.slept += row.slept;
                 told.owned += row.owned;
             }
-            Role::Spin => told.spins += row.count,
+            Role::Spin => {
+                told.spins += row.count;
+            }
             Role::Retry => told.retries += row.count,
             Role::Fallback => told.fallbacks += row.count,
             Role::Check => {
@@ -44,4 +46,12 @@ pub(crate) fn told(snapshot: &Snapshot, kind: &Kind, reader: &Reader) -> Told {
         }
     }
     told
+}
+
+/// Number of the holds of a kind: the truth, and what the snapshot tells.
+pub(crate) fn holds(snapshot: &Snapshot, kind: &Kind) -> (u64, u64) {
+    let truth = kind.holders.iter().map(|holder| holder.holds).sum();
+    let rows = snapshot.rows.iter();
+    let rows = rows.filter(|row| row.kind == Role::Write && row.seqcount == kind.seqcount);
+    (truth, rows.map(|row| row.count).sum())
 }

@@ -1,0 +1,73 @@
+//! Readers and writers that run freely: nobody arranges who meets whom, and the numbers must still be
+//! what happened.
+
+use super::{
+    lines::Lines,
+    module::{Module, readers},
+    rows::{holds, told},
+};
+use crate::guest::Guest;
+
+/// How the tasks run: several for each reader, and reads inside of reads. A hold is long beside the time
+/// in which the module cannot tell whether a reader met it. With a second writer, a reader that sleeps
+/// on the lock would often find the next hold, and nobody could tell how often it waited.
+const PARAMETERS: [&str; 5] = [
+    "tasks=3",
+    "writers=1",
+    "nested=Y",
+    "hold_ns=100000",
+    "gap_ns=400000",
+];
+
+/// Every kind and API at once, with every retry and hold counted: retries, fallbacks and holds
+/// equal the truth, and waits do up to what the module itself cannot tell.
+pub(crate) fn free_readers_are_counted_as_they_waited(_: &Guest) -> String {
+    let module = Module::load_with(&PARAMETERS);
+    let kinds = module.truth();
+    let mut options = vec!["--threshold", "1s"];
+    for kind in &kinds {
+        options.extend(["--retries", &*kind.seqcount]);
+        if kind.name != "latch" {
+            options.extend(["--writers", &*kind.seqcount]);
+        }
+    }
+    let (snapshot, truth) = module.trace(&options, &["stress all 8000"]);
+    let mut seen = Lines::new(&snapshot);
+    let (mut waits, mut doubtful, mut counted, mut retries) = (0, 0, 0, 0);
+    for (kind, reader) in readers(&truth) {
+        let told = told(&snapshot, kind, reader);
+        let function = &reader.function;
+        let counted_here = told.blocks + told.spins;
+        seen.near(
+            function,
+            "waits",
+            reader.waits,
+            counted_here,
+            reader.doubtful,
+        );
+        seen.near(function, "slept", reader.slept, told.slept, reader.doubtful);
+        // Its caller refuses an odd value; that is no check of the primitives.
+        let refused = if function.ends_with("_raw_read") {
+            reader.shown_odd
+        } else {
+            0
+        };
+        let failed = reader.retries - reader.fallbacks - refused;
+        seen.equal(function, "retries", failed, told.retries);
+        seen.equal(function, "fallbacks", reader.fallbacks, told.fallbacks);
+        waits += reader.waits;
+        doubtful += reader.doubtful;
+        counted += counted_here;
+        retries += failed;
+    }
+    for kind in truth.iter().filter(|kind| kind.name != "latch") {
+        let (truth, told) = holds(&snapshot, kind);
+        seen.equal(&kind.seqcount, "holds", truth, told);
+    }
+    let text = seen.told(&snapshot);
+    let told = format!("{counted} of {waits} waits ({doubtful} doubtful), {retries} retries{text}");
+    assert!(waits > 1000 && retries > 500, "too little happened: {told}");
+    assert!(doubtful <= waits / 100, "{told}");
+    assert!(waits.abs_diff(counted) <= waits / 1000 + doubtful, "{told}");
+    told
+}
