@@ -1,6 +1,7 @@
 //! The third ring: boots a kernel and reads the lines of the live tests.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
@@ -19,8 +20,9 @@ use crate::{
     vm::{Cache, Flavour, Kernel},
 };
 
-/// Seconds from power-on after which a guest with all cases is ended.
+/// Seconds from power-on after which a guest with all cases is ended; in a long run.
 const DEADLINE_S: &str = "2400";
+const LONG_DEADLINE_S: &str = "7200";
 
 /// Guests at a time: each emulates on one thread.
 const GUESTS: usize = 2;
@@ -31,14 +33,14 @@ const MODULE: &str = "phonet";
 /// Where the folders lie that guests see.
 const SHARE: &str = "target/live";
 
-/// Builds the live tests and runs them on `kernels`, [`GUESTS`] at a time: all cases, or those named
-/// in `only`.
+/// Builds the live tests and runs them on `kernels`, [`GUESTS`] at a time, with `words`: names of
+/// cases, without any all of them; `--long` for some more work.
 ///
 /// # Errors
 ///
 /// When something does not build, or a guest cannot be started. A guest that dies or hangs is a
 /// failed test, and none is started twice.
-pub(crate) fn run(kernels: &[&str], only: &[String]) -> Result<Tally> {
+pub(crate) fn run(kernels: &[&str], words: &[String]) -> Result<Vec<Outcome>> {
     let tests = static_build::test("seqtrace", "live")?;
     let shares = kernels
         .iter()
@@ -46,24 +48,25 @@ pub(crate) fn run(kernels: &[&str], only: &[String]) -> Result<Tally> {
         .collect::<Result<Vec<_>>>()?;
     let waiting = Mutex::new(kernels.iter().zip(&shares));
     let worker = || {
-        let mut tally = Tally::default();
+        let mut outcomes = Vec::new();
         loop {
             // Its own statement: the lock is dropped before the guest runs.
             let next = waiting.lock().expect("no worker panics here").next();
             let Some((kernel, share)) = next else {
-                return anyhow::Ok(tally);
+                return anyhow::Ok(outcomes);
             };
             progress::step("Testing", format_args!("live on {kernel}"));
-            tally.add(guest(share, kernel, only)?);
+            outcomes.push(guest(share, kernel, words)?);
         }
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..GUESTS).map(|_| scope.spawn(worker)).collect();
-        let mut tally = Tally::default();
+        let mut outcomes = Vec::new();
         for worker in workers {
-            tally.add(worker.join().expect("a worker does not panic")?);
+            outcomes.extend(worker.join().expect("a worker does not panic")?);
         }
-        Ok(tally)
+        outcomes.sort_by_key(|outcome| kernels.iter().position(|name| *name == outcome.kernel));
+        Ok(outcomes)
     })
 }
 
@@ -90,81 +93,146 @@ fn share(tests: &Path, kernel: &str) -> Result<PathBuf> {
 }
 
 /// Boots `kernel` and reads its lines.
-fn guest(share: &Path, kernel: &str, only: &[String]) -> Result<Tally> {
+fn guest(share: &Path, kernel: &str, words: &[String]) -> Result<Outcome> {
+    let is_long = words.iter().any(|word| word == "--long");
+    let deadline_s = if is_long { LONG_DEADLINE_S } else { DEADLINE_S };
     let mut guest = Command::new(env::current_exe().context("failed to find the xtask")?)
-        .args(["vm", "--kernel", kernel, "--timeout", DEADLINE_S])
+        .args(["vm", "--kernel", kernel, "--timeout", deadline_s])
         .args(["--append", "seqtrace.guest", "--load", MODULE, "--share"])
         .arg(share)
         .args(["--", "/share/live"])
-        .args(only)
+        .args(words)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .context("failed to start a guest")?;
-    let mut report = Report::default();
+    let mut outcome = Outcome::of(kernel);
     for line in BufReader::new(guest.stdout.take().expect("it is piped")).lines() {
         let line = line.context("failed to read the guest's output")?;
         progress::line(format_args!("{kernel}: {line}"));
-        report.read(&line)?;
+        outcome.read(&line)?;
     }
     let status = guest.wait().context("failed to wait for the guest")?;
-    Ok(report.close(status.success()))
+    Ok(outcome.close(status.success()))
 }
 
-/// What the lines of a guest have told so far.
+/// What the lines of a guest have told.
 #[derive(Debug, Default)]
-struct Report {
-    tally: Tally,
+pub(crate) struct Outcome {
+    /// Name of the kernel.
+    pub(crate) kernel: String,
+    pub(crate) tally: Tally,
+    /// Numbers about the kernel and what seqtrace took on it, by name, ready to be printed.
+    pub(crate) figures: Vec<(String, String)>,
     release: String,
     done: bool,
+    /// Cases by the feature that they cover.
+    covers: Vec<(String, Vec<String>)>,
+    verdicts: BTreeMap<String, Verdict>,
 }
 
-impl Report {
+/// How a case ended.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Verdict {
+    Passed,
+    Failed,
+    Skipped,
+}
+
+impl Outcome {
+    /// One that nothing was told of.
+    pub(crate) fn of(kernel: &str) -> Self {
+        Self {
+            kernel: kernel.to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// Reads a line of the live tests; others are passed over.
-    fn read(&mut self, line: &str) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// When a skip does not say since which kernel the case can run.
+    pub(crate) fn read(&mut self, line: &str) -> Result<()> {
         let Some(words) = line.strip_prefix("live: ") else {
             return Ok(());
         };
         let (name, rest) = words.split_once(' ').unwrap_or((words, ""));
         match rest.split([' ', ':']).next().unwrap_or_default() {
-            "ok" => self.tally.passed += 1,
-            "FAIL" => self.tally.failed += 1,
+            "ok" => self.end(name, Verdict::Passed),
+            "FAIL" => self.end(name, Verdict::Failed),
             "skip" => {
                 let since = rest.split_once("since ").map_or("", |(_, since)| since);
                 let since = since.split(':').next().unwrap_or_default();
                 if older(&self.release, since)? {
-                    self.tally.skipped += 1;
+                    self.end(name, Verdict::Skipped);
                 } else {
                     progress::line(format_args!(
                         "{name} was skipped on {}, which is not older than {since}",
                         self.release
                     ));
-                    self.tally.failed += 1;
+                    self.end(name, Verdict::Failed);
                 }
             }
-            _ if name == "kernel" => rest
-                .split(' ')
-                .next()
-                .unwrap_or_default()
-                .clone_into(&mut self.release),
+            _ if name == "kernel" => {
+                let release = rest.split(' ').next().unwrap_or_default();
+                release.clone_into(&mut self.release);
+                self.figures
+                    .push(("release".to_owned(), release.to_owned()));
+            }
+            _ if name == "covers" => {
+                let mut words = rest.split(' ').map(str::to_owned);
+                let feature = words.next().unwrap_or_default();
+                self.covers.push((feature, words.collect()));
+            }
+            _ if name == "figure" => {
+                let (figure, value) = rest.split_once(' ').unwrap_or((rest, ""));
+                self.figures.push((figure.to_owned(), value.to_owned()));
+            }
             _ if name == "done" => self.done = true,
             _ => {}
         }
         Ok(())
     }
 
-    /// The tally at the guest's end: one that ended before its last line, or badly with no failed
-    /// case, is one more failure.
-    fn close(self, succeeded: bool) -> Tally {
-        let Self {
-            mut tally,
-            release: _,
-            done,
-        } = self;
-        if !done || (!succeeded && tally.failed == 0) {
-            tally.failed += 1;
+    fn end(&mut self, case: &str, verdict: Verdict) {
+        match verdict {
+            Verdict::Passed => self.tally.passed += 1,
+            Verdict::Failed => self.tally.failed += 1,
+            Verdict::Skipped => self.tally.skipped += 1,
         }
-        tally
+        self.verdicts.insert(case.to_owned(), verdict);
+    }
+
+    /// What was shown of each feature.
+    pub(crate) fn features(&self) -> Vec<(String, String)> {
+        let shown = |cases: &[String]| {
+            let verdicts = cases.iter().map(|case| self.verdicts.get(case));
+            let verdicts: BTreeSet<Option<&Verdict>> = verdicts.collect();
+            if verdicts.contains(&Some(&Verdict::Failed)) {
+                "fails"
+            } else if verdicts.contains(&None) {
+                "not run"
+            } else if !verdicts.contains(&Some(&Verdict::Skipped)) {
+                "tested"
+            } else if verdicts.len() == 1 {
+                "too old"
+            } else {
+                "in part"
+            }
+        };
+        let features = self.covers.iter();
+        features
+            .map(|(feature, cases)| (feature.clone(), shown(cases).to_owned()))
+            .collect()
+    }
+
+    /// The guest has ended: before its last line, or badly with no failed case, is one more failure.
+    fn close(mut self, succeeded: bool) -> Self {
+        if !self.done || (!succeeded && self.tally.failed == 0) {
+            self.tally.failed += 1;
+        }
+        self
     }
 }
 
@@ -189,8 +257,8 @@ fn older(a: &str, b: &str) -> Result<bool> {
 mod tests {
     use super::*;
 
-    fn read(lines: &[&str]) -> Report {
-        let mut report = Report::default();
+    fn read(lines: &[&str]) -> Outcome {
+        let mut report = Outcome::of("6.12-rt");
         for line in lines {
             report.read(line).unwrap();
         }
@@ -210,7 +278,7 @@ mod tests {
             "live: done",
         ]);
         assert_eq!(
-            report.close(false),
+            report.close(false).tally,
             Tally {
                 passed: 1,
                 failed: 2,
@@ -226,7 +294,7 @@ mod tests {
             "live: a_case ok: ",
         ];
         assert_eq!(
-            read(&lines).close(true),
+            read(&lines).close(true).tally,
             Tally {
                 passed: 1,
                 failed: 1,

@@ -8,16 +8,16 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{fuzz, lint, live, object, progress, score, tally::Tally, tool};
+use crate::{fuzz, kernels, lint, live, object, progress, score, tally::Tally, tool};
 
 /// Kernels that the live tests run on.
-const KERNELS: [&str; 3] = ["6.1-rt", "6.12-rt", "6.12"];
+const KERNELS: [&str; 5] = ["6.1-rt", "6.12-rt", "6.12", "7-rt", "7"];
 
 /// Seconds that each fuzz target runs.
 const FUZZ_S: u32 = 20;
 
 /// Formats, lints, the eBPF object, unit and command-line tests, fuzzing, a score, and live tests on
-/// three kernels
+/// five kernels
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Only the live tests
@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Only the live tests of this kernel
     #[arg(long, value_name = "NAME")]
     kernel: Vec<String>,
+    /// Only the live tests, the forced episodes among them with a million episodes
+    #[arg(long)]
+    long: bool,
     /// Only the live cases of these names
     #[arg(last = true, value_name = "CASE")]
     cases: Vec<String>,
@@ -38,18 +41,26 @@ pub(crate) struct Args {
 /// When something could not be built or started. A test that fails is in the tally and the status.
 pub(crate) fn test(args: &Args) -> Result<ExitCode> {
     let mut tally = Tally::default();
-    if !args.live && args.kernel.is_empty() && args.cases.is_empty() {
+    if !args.live && !args.long && args.kernel.is_empty() && args.cases.is_empty() {
         tally.add(lint::lint()?);
         tally.add(object());
         tally.add(rings_one_and_two()?);
         tally.add(fuzz::run(FUZZ_S, &[])?);
         tally.add(score::test()?);
     }
-    let kernels: Vec<&str> = match &args.kernel[..] {
+    let chosen: Vec<&str> = match &args.kernel[..] {
         [] => KERNELS.to_vec(),
         chosen => chosen.iter().map(String::as_str).collect(),
     };
-    tally.add(live::run(&kernels, &args.cases)?);
+    let mut words = args.cases.clone();
+    words.extend(args.long.then(|| "--long".to_owned()));
+    let outcomes = live::run(&chosen, &words)?;
+    for outcome in &outcomes {
+        tally.add(outcome.tally);
+    }
+    if words.is_empty() {
+        tally.add(kernels::check(&outcomes)?);
+    }
     #[expect(clippy::print_stdout, reason = "the result of the task")]
     {
         println!("{tally}");
