@@ -24,7 +24,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("plan", &["config", "discover", "kernel"]),
     ("attach", &["discover", "kernel", "plan"]),
     ("collect", &["attach"]),
-    ("aggregate", &["discover", "plan", "attach", "collect"]),
+    ("governor", &["plan"]),
+    (
+        "aggregate",
+        &["discover", "plan", "attach", "collect", "governor"],
+    ),
     ("audit", &[]),
     ("export", &["discover", "plan", "aggregate", "audit"]),
     (
@@ -37,6 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "plan",
             "attach",
             "collect",
+            "governor",
             "aggregate",
             "audit",
             "export",

@@ -18,6 +18,7 @@ pub mod watch;
 mod account;
 mod checks;
 mod columns;
+mod governor;
 mod holds;
 mod inlined;
 mod quantity;

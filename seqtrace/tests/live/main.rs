@@ -21,6 +21,7 @@ use std::{
 mod audit;
 mod case;
 mod catalog;
+mod governor;
 mod guest;
 mod holds;
 mod numbers;

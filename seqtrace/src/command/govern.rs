@@ -1,0 +1,216 @@
+//! Keeps a run within its budget, on a thread of its own: it must act when the collection is slow, and
+//! when nobody reads our output.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread::{Builder, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use log::{info, warn};
+use tokio::sync::watch;
+
+use crate::{
+    attach::{Meter, Session},
+    collect::Hits,
+    command::trace::nanoseconds,
+    governor::{Governor, Level, Order, Reading, Report, Use, units},
+    kernel::program::Runs,
+    plan::Plan,
+};
+
+/// A session that the thread and the run share.
+pub(super) type Shared = Arc<Mutex<Session>>;
+
+/// The session, whatever became of a thread that had it.
+pub(super) fn lock(session: &Shared) -> MutexGuard<'_, Session> {
+    session.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The thread.
+#[derive(Debug)]
+pub(super) struct Watchdog {
+    thread: Option<JoinHandle<()>>,
+    stop: Option<Sender<()>>,
+    report: Arc<Mutex<Report>>,
+    wild: watch::Receiver<bool>,
+}
+
+impl Watchdog {
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel takes no statistics, or nothing can be read.
+    pub(super) fn start(session: &Shared, hits: Hits, plan: &Plan, budget: f64) -> Result<Self> {
+        let mut own = lock(session);
+        let meter = own.take_meter().context("nothing was measured")??;
+        let units = units(plan, &own.programs(), own.runs());
+        let sensors = Sensors {
+            hits,
+            began: own.began(),
+            meter,
+        };
+        drop(own);
+        let first = sensors.read()?;
+        let governor = Governor::new(budget, sensors.meter.trap_ns(), units, first);
+        let report = Arc::new(Mutex::new(governor.report()));
+        let (stop, stopped) = channel();
+        let (tell, wild) = watch::channel(false);
+        let mut keeper = Keeper {
+            session: Arc::clone(session),
+            sensors,
+            governor,
+            report: Arc::clone(&report),
+            wild: tell,
+        };
+        let thread = Builder::new()
+            .name("governor".to_owned())
+            .spawn(move || keeper.run(&stopped))
+            .context("failed to start the governor's thread")?;
+        Ok(Self {
+            thread: Some(thread),
+            stop: Some(stop),
+            report,
+            wild,
+        })
+    }
+
+    /// What it did so far.
+    pub(super) fn report(&self) -> Report {
+        let report = self.report.lock();
+        report.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns when probing has gone wild.
+    pub(super) async fn wild(&self) {
+        let mut wild = self.wild.clone();
+        // An error means that the thread is gone: it will say nothing any more.
+        if wild.wait_for(|wild| *wild).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Ends it: nothing is turned down any more. Waits until what it is doing is done.
+    pub(super) fn end(&mut self) {
+        self.stop = None;
+        if self
+            .thread
+            .take()
+            .is_some_and(|thread| thread.join().is_err())
+        {
+            warn!("the governor has died: the budget was not kept from then on");
+        }
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// What is read each time.
+struct Sensors {
+    hits: Hits,
+    meter: Meter,
+    began: Instant,
+}
+
+impl Sensors {
+    fn read(&self) -> Result<Reading> {
+        let used = |(runs, is_trapped): (Runs, bool)| Use {
+            traps: if is_trapped {
+                runs.runs + runs.misses
+            } else {
+                0
+            },
+            runs: runs.runs,
+            run_ns: runs.run_ns,
+        };
+        Ok(Reading {
+            time_ns: nanoseconds(self.began.elapsed()),
+            cpus: self.meter.cpus()?,
+            programs: self.meter.read()?.into_iter().map(used).collect(),
+            hits: self.hits.read()?,
+        })
+    }
+}
+
+/// What runs on the thread.
+struct Keeper {
+    session: Shared,
+    sensors: Sensors,
+    governor: Governor,
+    report: Arc<Mutex<Report>>,
+    wild: watch::Sender<bool>,
+}
+
+impl Keeper {
+    /// Until the other end of `stopped` is gone.
+    fn run(&mut self, stopped: &Receiver<()>) {
+        loop {
+            let wait = Duration::from_nanos(self.governor.wait_ns());
+            if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            match self.step() {
+                Ok(false) => {}
+                Ok(true) => {
+                    let _ = self.wild.send(true);
+                    return;
+                }
+                Err(error) => {
+                    warn!("the budget is kept no longer: {error:#}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether probing has gone wild.
+    fn step(&mut self) -> Result<bool> {
+        let verdict = self.governor.judge(self.sensors.read()?);
+        for order in &verdict.orders {
+            self.obey(order);
+        }
+        if !verdict.orders.is_empty() {
+            self.governor.resume(self.sensors.read()?);
+        }
+        let report = self.governor.report();
+        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
+        Ok(verdict.is_wild)
+    }
+
+    fn obey(&mut self, order: &Order) {
+        let Order { unit, level } = *order;
+        let slots = self.governor.units()[unit].slots.clone();
+        let since = Instant::now();
+        for slot in slots {
+            if let Err(error) = set(&mut lock(&self.session), slot, level) {
+                warn!("failed to turn a probe down or up: {error:#}");
+                self.governor.give_up(unit);
+            }
+        }
+        info!("unit {unit} is {level:?} after {:?}", since.elapsed());
+    }
+}
+
+/// Makes a slot count as much as it is to.
+fn set(session: &mut Session, slot: u32, level: Level) -> Result<()> {
+    match level {
+        Level::Off => session.remove(slot),
+        Level::Thinned { shift } => session.thin(slot, shift),
+        Level::Full => {
+            session.thin(slot, 0)?;
+            let is_probed = session.add(slot)?;
+            is_probed
+                .then_some(())
+                .context("the kernel refuses a probe that it took before")
+        }
+    }
+}
