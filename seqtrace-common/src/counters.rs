@@ -42,13 +42,11 @@ pub struct SiteCounters {
     pub slept: u64,
     /// Blocks whose lock had an owner at the call.
     pub owned: u64,
-    /// Hits that were passed over, because the site is thinned; in no other counter.
-    pub thinned_out: u64,
     /// Completed blocks, spins and runs by duration; sums up to `count` for blocks and spins.
     pub histogram: [u64; HISTOGRAM_BUCKETS],
 }
 
-const _: () = assert!(size_of::<SiteCounters>() == 8 * (7 + HISTOGRAM_BUCKETS));
+const _: () = assert!(size_of::<SiteCounters>() == 8 * (6 + HISTOGRAM_BUCKETS));
 
 impl SiteCounters {
     /// Nothing has happened.
@@ -59,7 +57,6 @@ impl SiteCounters {
         max_ns: 0,
         slept: 0,
         owned: 0,
-        thinned_out: 0,
         histogram: [0; HISTOGRAM_BUCKETS],
     };
 
@@ -87,7 +84,6 @@ impl SiteCounters {
             max_ns,
             slept,
             owned,
-            thinned_out,
             histogram,
         } = other;
         self.hits += hits;
@@ -96,7 +92,6 @@ impl SiteCounters {
         self.max_ns = self.max_ns.max(*max_ns);
         self.slept += slept;
         self.owned += owned;
-        self.thinned_out += thinned_out;
         for (sum, more) in self.histogram.iter_mut().zip(histogram) {
             *sum += more;
         }

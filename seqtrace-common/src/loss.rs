@@ -42,11 +42,8 @@ pub const WORD_UNREAD: u32 = 14;
 /// A task began to wait for a lock, and the kernel gave no stack that tells who called it: it may have
 /// been a reader.
 pub const CALLER_UNKNOWN: u32 = 15;
-/// A probe was hit and passed over, because its site is thinned to save time. Counted by site
-/// (`SiteCounters::thinned_out`) and added up by user space.
-pub const THINNED_OUT: u32 = 16;
 /// Number of losses; the size of the `LOSSES` array.
-pub const COUNT: u32 = 17;
+pub const COUNT: u32 = 16;
 
 /// What to call each loss in the output, by index.
 pub const NAMES: [&str; COUNT as usize] = [
@@ -66,5 +63,4 @@ pub const NAMES: [&str; COUNT as usize] = [
     "end_without_hold",
     "word_unread",
     "caller_unknown",
-    "thinned_out",
 ];

@@ -5,12 +5,10 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use globset::{Glob, GlobBuilder};
 
-mod budget;
 mod retries;
 mod sites;
 mod watch;
 
-pub use budget::BudgetArguments;
 pub use retries::{ConvergeArguments, RetryArguments};
 pub use sites::{InputArguments, RoleArgument, SelectionArguments, SitesArguments};
 pub use watch::WatchArguments;
@@ -29,8 +27,7 @@ pub use watch::WatchArguments;
   sudo seqtrace sites                          what would be probed; attaches nothing
   seqtrace doctor                              what this kernel and this user can do
 
-Exit status: 0 done; 1 it could not be done, the reason is on stderr; 2 usage;
-4 ended early, because the probes cost far more than --budget and could not be turned down.
+Exit status: 0 done; 1 it could not be done, the reason is on stderr; 2 usage.
 With a COMMAND that ends by itself, `stat` and `flame` exit with its status."
 )]
 pub struct Cli {
@@ -158,9 +155,6 @@ pub struct TraceArguments {
     /// Which read sections are watched at their checks.
     #[command(flatten)]
     pub converge: ConvergeArguments,
-    /// What it may cost.
-    #[command(flatten)]
-    pub budget: BudgetArguments,
     /// What counts: kprobes, tracepoints of contended locks, samples of the CPU clock
     #[arg(
         long,

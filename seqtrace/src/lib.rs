@@ -17,7 +17,6 @@ pub mod kernel;
 pub mod plan;
 pub mod attach;
 pub mod collect;
-pub mod governor;
 pub mod aggregate;
 pub mod audit;
 pub mod export;

@@ -24,11 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("plan", &["config", "discover", "kernel"]),
     ("attach", &["discover", "kernel", "plan"]),
     ("collect", &["attach"]),
-    ("governor", &["plan"]),
-    (
-        "aggregate",
-        &["discover", "plan", "attach", "collect", "governor"],
-    ),
+    ("aggregate", &["discover", "plan", "attach", "collect"]),
     ("audit", &[]),
     ("export", &["discover", "plan", "aggregate", "audit"]),
     (
@@ -41,7 +37,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "plan",
             "attach",
             "collect",
-            "governor",
             "aggregate",
             "audit",
             "export",

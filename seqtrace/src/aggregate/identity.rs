@@ -96,12 +96,6 @@ impl Snapshot {
             holds(|row| row.hits),
             holds(|row| row.count + row.in_flight) + lost("holds_full") + lost("hold_without_end"),
         );
-        check.equal(
-            "thinned_out = those of all sites",
-            "all",
-            lost("thinned_out"),
-            sum(|row| row.thinned_out),
-        );
         self.check_runs(&mut check, lost("runs_full"));
         check.equal(
             "events not credited to a task = tasks_full",
@@ -194,7 +188,6 @@ fn coverage(check: &mut Check, coverage: &Coverage) {
         probed,
         contention,
         sampled,
-        turned_down,
         skipped,
         refused,
         skips,
@@ -204,9 +197,9 @@ fn coverage(check: &mut Check, coverage: &Coverage) {
     } = coverage;
     let mut equal = |identity, left, right| check.equal(identity, "coverage", left, right);
     equal(
-        "sites = probed + contention + sampled + turned down + skipped + refused",
+        "sites = probed + contention + sampled + skipped + refused",
         *sites,
-        probed + contention + sampled + turned_down + skipped + refused,
+        probed + contention + sampled + skipped + refused,
     );
     equal("skipped = reasons", *skipped, skips.values().sum());
     equal("refused = reasons", *refused, refusals.values().sum());

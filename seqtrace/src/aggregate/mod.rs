@@ -9,7 +9,7 @@ use std::{
     fmt,
 };
 
-use crate::{collect::batch::Batch, governor::Report, plan::Plan};
+use crate::{collect::batch::Batch, plan::Plan};
 
 pub mod coverage;
 pub mod histogram;
@@ -20,7 +20,6 @@ pub mod watched;
 
 mod comm;
 mod frames;
-mod governor;
 mod longest;
 mod open_spins;
 mod rows;
@@ -66,9 +65,6 @@ pub struct Aggregate {
     /// The newest totals; its open spins are counted already, its events are in `longest`.
     totals: Batch,
     longest: Longest,
-    refusals: Vec<(u32, String)>,
-    /// What the probes cost, where there is a budget.
-    report: Option<Report>,
 }
 
 impl Aggregate {
@@ -82,48 +78,21 @@ impl Aggregate {
         facts: Facts,
         symbolise: Symbolise,
     ) -> Self {
-        let mut aggregate = Self {
+        let mut coverage = coverage::cover(plan, refusals);
+        coverage.notes.clone_from(&facts.notes);
+        Self {
             facts,
-            coverage: Coverage::default(),
+            coverage,
             labels: plan.targets.iter().map(SiteLabel::new).collect(),
             names: FrameNames::new(symbolise),
             totals: Batch::default(),
             longest: Longest::default(),
-            refusals: Vec::new(),
-            report: None,
-        };
-        aggregate.refuse(plan, refusals);
-        aggregate
+        }
     }
 
     /// Takes over a longer list of refusals: sites whose module has left.
     pub fn refuse(&mut self, plan: &Plan, refusals: &[(u32, String)]) {
-        self.refusals = refusals.to_vec();
-        self.cover(plan);
-    }
-
-    /// Adds a line to what cannot be seen or done.
-    pub fn note(&mut self, plan: &Plan, note: String) {
-        self.facts.notes.push(note);
-        self.cover(plan);
-    }
-
-    /// Takes over what the probes cost, and which of them are off for it.
-    pub fn govern(&mut self, plan: &Plan, report: Report) {
-        let before = self.report.replace(report);
-        let off = |report: &Option<Report>| report.as_ref().map(|report| report.off.clone());
-        if off(&before) != off(&self.report) {
-            self.cover(plan);
-        }
-    }
-
-    fn cover(&mut self, plan: &Plan) {
-        let report = self.report.as_ref();
-        let off = report
-            .map(|report| &report.off)
-            .cloned()
-            .unwrap_or_default();
-        self.coverage = coverage::cover(plan, &self.refusals, &off);
+        self.coverage = coverage::cover(plan, refusals);
         self.coverage.notes.clone_from(&self.facts.notes);
     }
 
@@ -189,10 +158,6 @@ impl Aggregate {
                 .map(|(name, count)| ((*name).to_owned(), count))
                 .collect(),
             costs: costs.clone(),
-            governor: self
-                .report
-                .as_ref()
-                .map(|report| governor::rows(report, &self.labels)),
         }
     }
 }

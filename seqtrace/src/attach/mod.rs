@@ -10,16 +10,13 @@ pub mod watch;
 mod contention;
 mod guard;
 mod kprobes;
-mod meter;
 mod missed;
 mod object;
 mod perf;
 mod sample;
 mod table;
-mod trap;
 
 pub use self::{
-    meter::Meter,
     missed::Missed,
     object::{AttachOptions, MapSizes, TaskLayout},
     refusal::Refusal,

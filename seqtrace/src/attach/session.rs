@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    os::fd::AsFd as _,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -12,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf,
-    maps::{Array, Map, MapData},
+    maps::{Array, Map},
 };
 
 use seqtrace_common::site::SiteEntry;
@@ -20,12 +19,11 @@ use seqtrace_common::site::SiteEntry;
 use super::{
     contention::Contention,
     kprobes::Kprobes,
-    meter::Meter,
     missed::Missed,
     object::{self, AttachOptions, MapSizes, TaskLayout},
     refusal::Refusal,
     sample::Sampler,
-    table::{LOCK_END, PROGRAMS, Probe, SlotProbes, Table},
+    table::{LOCK_END, Probe, SlotProbes, Table},
 };
 use crate::plan::Plan;
 
@@ -68,7 +66,6 @@ pub struct Session {
     sampled: BTreeSet<u32>,
     contended: BTreeSet<u32>,
     refusals: Vec<(u32, Refusal)>,
-    meter: Option<Result<Meter>>,
     options: AttachOptions,
     attach_time: Duration,
     began: Instant,
@@ -111,15 +108,10 @@ impl Session {
             sampled: BTreeSet::new(),
             contended: BTreeSet::new(),
             refusals: table.refusals.clone(),
-            meter: None,
             options: *options,
             attach_time: Duration::ZERO,
             began: since,
         };
-        // While no other probe is there to disturb it, or to cost something.
-        if options.meter {
-            session.meter = Some(Meter::start(&mut session.ebpf, session.kprobes.as_mut()));
-        }
         if let Err(error) = session.attach_all(&table, stop, &mut progress) {
             session.detach(progress);
             return Err(error);
@@ -246,20 +238,6 @@ impl Session {
         Ok(())
     }
 
-    /// Lets the probe at `slot` count one hit of `1 << shift`, by chance; zero: every hit. To be asked of
-    /// retries, fallbacks and checks whose runs are not followed: nothing else heeds it.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel side cannot be told.
-    pub fn thin(&mut self, slot: u32, shift: u32) -> Result<()> {
-        let map = self.ebpf.map_mut("THINNING");
-        let map = map.context("failed to find the map `THINNING`")?;
-        let mut map: Array<_, u32> = map.try_into()?;
-        map.set(slot, (1 << shift) - 1, 0)
-            .with_context(|| format!("failed to thin slot {slot}"))
-    }
-
     /// Ends the counting, so that all sites were counted for the same time: detaching takes long.
     /// A block that began in time is still counted when it ends. Returns the time since attaching.
     ///
@@ -359,36 +337,6 @@ impl Session {
     /// When the counting began: right after the last probe was attached.
     pub fn began(&self) -> Instant {
         self.began
-    }
-
-    /// What measures the cost of the session; `None` where it was not asked for, or is taken already.
-    pub fn take_meter(&mut self) -> Option<Result<Meter>> {
-        self.meter.take()
-    }
-
-    /// The programs at the probes of each slot that has one from the start, by their place in
-    /// [`PROGRAMS`].
-    pub fn programs(&self) -> BTreeMap<u32, Vec<usize>> {
-        let place = |probe: &Probe| PROGRAMS.iter().position(|other| *other == probe.program);
-        let of = |slot: &u32| {
-            let SlotProbes { start, end, .. } = self.probes.get(slot)?;
-            let programs = [start].into_iter().chain(end).filter_map(place).collect();
-            Some((*slot, programs))
-        };
-        self.probed.iter().filter_map(of).collect()
-    }
-
-    /// A handle of its own on a map of the object.
-    pub(crate) fn share_map(&self, name: &str) -> Result<MapData> {
-        let share = || {
-            let map = self.ebpf.map(name)?;
-            let (Map::PerCpuArray(data) | Map::Array(data)) = map else {
-                return None;
-            };
-            data.fd().as_fd().try_clone_to_owned().ok()
-        };
-        let file = share().with_context(|| format!("failed to share the map `{name}`"))?;
-        Ok(MapData::from_fd(file)?)
     }
 
     /// What asks the kernel for the events that no program saw.

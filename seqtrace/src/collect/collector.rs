@@ -177,8 +177,6 @@ impl Collector {
         }
         self.read_runs(&mut batch)?;
         self.read_spins(&mut batch, spin_room)?;
-        let thinned_out = batch.counters.iter().map(|site| site.thinned_out);
-        batch.losses[loss::THINNED_OUT as usize] += thinned_out.sum::<u64>();
         self.reaped.add_to(&mut batch);
         batch.losses[loss::MISSED as usize] += self.missed.read()?;
         (batch.events, batch.events_left_out) = self.longest.take();

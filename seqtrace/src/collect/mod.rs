@@ -8,10 +8,9 @@ pub mod writes;
 
 mod collector;
 mod cpus;
-mod hits;
 mod longest;
 mod maps;
 mod quiet;
 mod stacks;
 
-pub use self::{collector::Collector, cpus::cpus, hits::Hits};
+pub use self::{collector::Collector, cpus::cpus};

@@ -8,7 +8,6 @@ pub mod audit;
 pub mod backends;
 pub mod child;
 pub mod doctor;
-mod govern;
 pub mod interrupt;
 pub mod prepare;
 pub mod progress;

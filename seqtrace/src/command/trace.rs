@@ -1,11 +1,6 @@
 //! One traced run: attach, collect while the time or the command lasts, detach, add up.
 
-use std::{
-    collections::BTreeSet,
-    process::ExitStatus,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeSet, process::ExitStatus, time::Duration};
 
 use anyhow::Result;
 use log::{info, warn};
@@ -14,11 +9,10 @@ use tokio::time::{Instant, sleep_until};
 use crate::{
     aggregate::{Aggregate, Facts, snapshot::Snapshot},
     attach::{self, AttachOptions, Session},
-    collect::{Collector, Hits, batch::Batch},
+    collect::{Collector, batch::Batch},
     command::{
         backends,
         child::{self, Child, Program},
-        govern::{self, Shared, Watchdog},
         interrupt::Interrupt,
         prepare::{self, Prepared},
         progress::Progress,
@@ -45,8 +39,6 @@ pub struct Outcome {
     pub status: Option<ExitStatus>,
     /// Modules that were unloaded while they were probed.
     pub departed: BTreeSet<String>,
-    /// Whether it was ended because probing cost too much and would not be turned down.
-    pub is_wild: bool,
 }
 
 /// How a run is to go.
@@ -87,44 +79,28 @@ pub async fn trace(
     let debuginfo = debuginfo(&prepared.running, request.trace)?;
     interrupt.begin_orderly();
     let mut session = attach(&prepared, request, interrupt)?;
-    let hits = Hits::new(&session)?;
-    let collector = Collector::new(&mut session, request.interval.unwrap_or(UNWATCHED))?;
-    let refusals = refusals(&session);
-    let mut aggregate = aggregate(&prepared, &session, request.trace);
-    let session = Arc::new(Mutex::new(session));
-    let watchdog = watchdog(
-        &session,
-        hits,
-        &prepared.plan,
-        request.trace,
-        &mut aggregate,
-    );
     let mut run = Run {
-        aggregate,
-        collector,
-        watchdog,
+        aggregate: aggregate(&prepared, &session, request.trace),
+        collector: Collector::new(&mut session, request.interval.unwrap_or(UNWATCHED))?,
         plan: &prepared.plan,
-        refusals,
+        refusals: refusals(&session),
         modules: planned_modules(&prepared.plan),
         departed: BTreeSet::new(),
     };
     let ending = run.watch(request, program, interrupt, &mut observe).await?;
-    let is_wild = matches!(ending, Ending::Wild(_));
-    run.end_watchdog();
-    let elapsed = govern::lock(&session).close_window()?;
+    let elapsed = session.close_window()?;
     let status = match ending {
         Ending::ByItself(status) => Some(status),
-        Ending::Nothing | Ending::Wild(None) => None,
+        Ending::Nothing => None,
         // The status of a command that we end says nothing about it.
-        Ending::Running(mut child) | Ending::Wild(Some(mut child)) => {
+        Ending::Running(mut child) => {
             child.end().await?;
             None
         }
     };
     let since = Instant::now();
     let progress = Progress::new(request.progress, "detaching probes");
-    govern::lock(&session)
-        .detach(|at: attach::Progress| progress.report(at.done as u64, at.total as u64));
+    session.detach(|at: attach::Progress| progress.report(at.done as u64, at.total as u64));
     drop(progress);
     info!("probes taken off in {:?}", since.elapsed());
     run.aggregate.add(run.collector.final_batch(elapsed)?);
@@ -135,7 +111,6 @@ pub async fn trace(
         snapshot: run.aggregate.snapshot(),
         status,
         departed: run.departed,
-        is_wild,
     })
 }
 
@@ -172,7 +147,6 @@ fn attach(prepared: &Prepared, request: &Request<'_>, interrupt: &Interrupt) -> 
         threshold_ns: Some(nanoseconds(request.trace.threshold)),
         converge_ns: Some(nanoseconds(request.trace.converge_within)),
         stacks: request.trace.stacks,
-        meter: request.trace.budget.is_some(),
         ..AttachOptions::default()
     };
     let layout = prepare::task_layout(&prepared.running.btf)?;
@@ -221,23 +195,6 @@ fn aggregate(prepared: &Prepared, session: &Session, trace: &Trace) -> Aggregate
     Aggregate::new(plan, &refusals(session), facts, symbolise)
 }
 
-/// Starts to keep to the budget, if there is one. What cannot be done is a note.
-fn watchdog(
-    session: &Shared,
-    hits: Hits,
-    plan: &Plan,
-    trace: &Trace,
-    aggregate: &mut Aggregate,
-) -> Option<Watchdog> {
-    match Watchdog::start(session, hits, plan, trace.budget?) {
-        Ok(watchdog) => Some(watchdog),
-        Err(error) => {
-            aggregate.note(plan, format!("the budget is not kept: {error:#}"));
-            None
-        }
-    }
-}
-
 fn refusals(session: &Session) -> Vec<(u32, String)> {
     let refusals = session.refusals().iter();
     refusals
@@ -262,15 +219,12 @@ enum Ending {
     ByItself(ExitStatus),
     /// It goes on.
     Running(Child),
-    /// Probing has gone wild; the command, if there is one, goes on.
-    Wild(Option<Child>),
 }
 
 /// A run between attaching and detaching.
 struct Run<'a> {
     aggregate: Aggregate,
     collector: Collector,
-    watchdog: Option<Watchdog>,
     plan: &'a Plan,
     refusals: Vec<(u32, String)>,
     modules: BTreeSet<String>,
@@ -297,34 +251,18 @@ impl Run<'_> {
                 () = interrupt.wait() => break,
                 status = ended(child.as_mut()) => return status.map(Ending::ByItself),
                 () = passed(deadline) => break,
-                () = wild(self.watchdog.as_ref()) => return Ok(Ending::Wild(child)),
                 batch = next(&mut self.collector, request.interval.is_some()) => {
                     if let Some(batch) = batch? {
                         self.aggregate.add(batch);
                     }
                     self.look_for_departed()?;
                     if request.interval.is_some() {
-                        self.take_report();
                         observe(&self.aggregate.snapshot())?;
                     }
                 }
             }
         }
         Ok(child.map_or(Ending::Nothing, Ending::Running))
-    }
-
-    fn take_report(&mut self) {
-        if let Some(watchdog) = &self.watchdog {
-            self.aggregate.govern(self.plan, watchdog.report());
-        }
-    }
-
-    /// Nothing is turned down from now on; what was is in the aggregate.
-    fn end_watchdog(&mut self) {
-        if let Some(watchdog) = &mut self.watchdog {
-            watchdog.end();
-        }
-        self.take_report();
     }
 
     /// The kernel takes the probes of a module off when it leaves (`kernel/kprobes.c`,
@@ -364,14 +302,6 @@ async fn next(collector: &mut Collector, is_watched: bool) -> Result<Option<Batc
 pub(super) async fn ended(child: Option<&mut Child>) -> Result<ExitStatus> {
     match child {
         Some(child) => child.wait().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// The moment at which probing has gone wild; never without a budget.
-async fn wild(watchdog: Option<&Watchdog>) {
-    match watchdog {
-        Some(watchdog) => watchdog.wild().await,
         None => std::future::pending().await,
     }
 }

@@ -10,9 +10,9 @@ use anyhow::{Result, ensure};
 use globset::Glob;
 
 use crate::cli::{
-    AuditArguments, BackendArgument, BudgetArguments, Cli, Command, ConvergeArguments,
-    DiscoverArguments, DoctorArguments, FlameArguments, FlameFormat, RetryArguments, StatArguments,
-    TextSource, TopArguments, TraceArguments, VerbosityArguments, WatchArguments,
+    AuditArguments, BackendArgument, Cli, Command, ConvergeArguments, DiscoverArguments,
+    DoctorArguments, FlameArguments, FlameFormat, RetryArguments, StatArguments, TextSource,
+    TopArguments, TraceArguments, VerbosityArguments, WatchArguments,
 };
 
 mod sites;
@@ -107,8 +107,6 @@ pub struct Trace {
     pub converge_within: Duration,
     /// Whether the readers' stacks are walked and counted.
     pub stacks: bool,
-    /// The part of the time of all CPUs that the probes may cost; `None`: no limit.
-    pub budget: Option<f64>,
     /// What may count.
     pub backends: Choice,
     /// Debuginfo of vmlinux for inlined calls in stacks; `None`: the installed one, if any.
@@ -302,7 +300,6 @@ fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityAr
     let TraceArguments {
         threshold,
         converge,
-        budget: BudgetArguments { budget },
         backend,
         debuginfo,
         discover,
@@ -317,7 +314,6 @@ fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityAr
         request: request(retries),
         converge_within,
         stacks,
-        budget: budget.part(),
         backends: choice(&backend),
         debuginfo,
         sources,

@@ -80,10 +80,6 @@ const LOSSES: [(&str, &str); seqtrace_common::loss::COUNT as usize] = [
         "caller_unknown",
         "waits for a lock without a stack that tells the caller; not counted, if it was a reader",
     ),
-    (
-        "thinned_out",
-        "hits passed over to keep to --budget; counts of these sites are too low",
-    ),
 ];
 
 /// The lines about the sites: `sites = probed + skipped + refused`, and the reasons.
@@ -133,7 +129,6 @@ pub(super) fn sum(coverage: &Coverage) -> String {
         sampled,
         skipped,
         refused,
-        turned_down,
         ..
     } = *coverage;
     let covered = [
@@ -146,9 +141,6 @@ pub(super) fn sum(coverage: &Coverage) -> String {
         |number: u64, word: &str| number > 0 || word == "probed" && coverage.covered() == 0;
     for (number, word) in covered.into_iter().filter(|(n, word)| is_used(*n, word)) {
         let _ = write!(text, "{number} {word} + ");
-    }
-    if turned_down > 0 {
-        let _ = write!(text, "{turned_down} turned down + ");
     }
     let _ = write!(text, "{skipped} skipped + {refused} refused");
     text
@@ -314,7 +306,6 @@ mod tests {
             refused: 1,
             contention: 0,
             sampled: 0,
-            turned_down: 0,
             skips: [("notrace".to_owned(), 2)].into(),
             refusals: [("EINVAL: forbidden".to_owned(), 1)].into(),
             kinds: [("spin".to_owned(), (12, 9))].into(),

@@ -10,15 +10,14 @@ use crate::{
     export::{
         account, checks,
         columns::{self, Column, Overflow},
-        governor,
         quantity::{plural, three_digits},
         table::{self, headline, names, nothing, top_owner, top_reader, total, waited},
     },
 };
 
-/// Lines besides the rows: headline, blank, table header, blank, sites, budget, losses, and the
-/// line that tells of rows left out.
-const FRAME: usize = 8;
+/// Lines besides the rows: headline, blank, table header, blank, sites, losses, and the line that
+/// tells of rows left out.
+const FRAME: usize = 7;
 
 /// One screen: most time lost in `interval` first, then most events in it, then as in the closing
 /// table. Rows beyond `height` lines and columns beyond `width` are left out; `None`: no bound.
@@ -90,7 +89,6 @@ fn rows(snapshot: &Snapshot, interval: &Interval, width: Option<usize>, room: us
 fn foot(snapshot: &Snapshot) -> String {
     let sites = account::sum(&snapshot.coverage);
     account::line("sites", &sites, None)
-        + &governor::inline(snapshot.governor.as_ref())
         + &account::line("losses", &account::losses_inline(snapshot), None)
 }
 

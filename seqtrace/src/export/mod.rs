@@ -18,7 +18,6 @@ pub mod watch;
 mod account;
 mod checks;
 mod columns;
-mod governor;
 mod holds;
 mod inlined;
 mod quantity;

@@ -13,7 +13,7 @@ use crate::{
     export::{
         account, checks,
         columns::{self, Column, Overflow},
-        governor, holds,
+        holds,
         quantity::{dash_if_zero, duration, duration_inline, plural, share, three_digits},
     },
     plan::{Backend, Kind},
@@ -47,7 +47,6 @@ pub fn closing(snapshot: &Snapshot, width: Option<usize>) -> String {
             + &account::losses(snapshot, width)
             + &account::broken(&snapshot.check(), width)
             + &account::costs(&snapshot.costs, width)
-            + &governor::section(snapshot.governor.as_ref(), width)
             + &estimates(&snapshot.rows, width),
     );
     parts.join("\n")

@@ -1,7 +1,7 @@
 //! The cases, in the order in which they run.
 
 use crate::{
-    audit, catalog, governor,
+    audit, catalog,
     guest::Guest,
     holds, numbers, refusal, retries, session, shutdown, sites,
     truth::{damaged, forced, free},
@@ -52,10 +52,6 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "checks_that_the_tracer_runs_are_left_out",
         retries::checks_that_the_tracer_runs_are_left_out,
-    ),
-    (
-        "a_storm_is_turned_down_to_the_budget",
-        governor::a_storm_is_turned_down_to_the_budget,
     ),
     (
         "the_status_of_the_command_is_kept",

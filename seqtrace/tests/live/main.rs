@@ -21,7 +21,6 @@ use std::{
 mod audit;
 mod case;
 mod catalog;
-mod governor;
 mod guest;
 mod holds;
 mod numbers;

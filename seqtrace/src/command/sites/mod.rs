@@ -1,7 +1,6 @@
 //! `seqtrace sites`: what is found, and what would be probed; attaches nothing.
 
 use std::{
-    collections::BTreeSet,
     fs,
     io::{self, IsTerminal as _, Write as _},
     path::Path,
@@ -131,7 +130,7 @@ impl Found {
         let selection = selection(words);
         selection.check(&self.catalog)?;
         let plan = self.plan.as_ref().map(|plan| {
-            let mut coverage = coverage::cover(plan, &[], &BTreeSet::new());
+            let mut coverage = coverage::cover(plan, &[]);
             coverage.notes.clone_from(&self.notes);
             (plan, coverage)
         });
