@@ -86,32 +86,30 @@ fn counters(running: &Running, catalog: &Catalog) -> (Vec<Counter>, Vec<Unread>)
             let Half::Begin { odd, .. } = instance.half else {
                 continue;
             };
-            let Some(address) = instance
-                .location
-                .as_ref()
-                .and_then(|location| running.address_of(location))
-            else {
-                if let Some(reason) = unreadable(instance) {
-                    unread.insert(instance.seqcount.label(), reason);
-                }
-                continue;
-            };
-            let counter = match by_address.entry(address) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(vacant) => vacant.insert(Counter {
-                    name: name(instance),
-                    latch: false,
-                    address,
-                    readers: Vec::new(),
-                    waits: Vec::new(),
-                }),
-            };
-            let is_latch = instance.seqcount.lockname == Some(Lockname::Latch);
-            counter.latch |= is_latch || odd == Odd::Selects;
-            counter.readers.push(instance.label());
-            let sites = image.sites.iter();
-            let waits = sites.filter(|site| instance.sites.contains(&site.image_offset));
-            counter.waits.extend(waits.map(Site::label));
+            let words = words(running, instance);
+            if words.is_empty()
+                && let Some(reason) = unreadable(instance)
+            {
+                unread.insert(instance.seqcount.label(), reason);
+            }
+            for (name, address) in words {
+                let counter = match by_address.entry(address) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(vacant) => vacant.insert(Counter {
+                        name,
+                        latch: false,
+                        address,
+                        readers: Vec::new(),
+                        waits: Vec::new(),
+                    }),
+                };
+                let is_latch = instance.seqcount.lockname == Some(Lockname::Latch);
+                counter.latch |= is_latch || odd == Odd::Selects;
+                counter.readers.push(instance.label());
+                let sites = image.sites.iter();
+                let waits = sites.filter(|site| instance.sites.contains(&site.image_offset));
+                counter.waits.extend(waits.map(Site::label));
+            }
         }
     }
     let mut counters: Vec<Counter> = by_address.into_values().collect();
@@ -121,6 +119,25 @@ fn counters(running: &Running, catalog: &Catalog) -> (Vec<Counter>, Vec<Unread>)
         reason: reason.to_owned(),
     });
     (counters, unread.collect())
+}
+
+/// The sequence words that an instance may read, with their names: one, or one for each CPU. None if it
+/// reads no global, or one that cannot be found.
+fn words(running: &Running, instance: &Instance) -> Vec<(String, u64)> {
+    let location = instance.location.as_ref();
+    if let Some(address) = location.and_then(|location| running.address_of(location)) {
+        return vec![(name(instance), address)];
+    }
+    let Name::Global(symbol) = &instance.seqcount.name else {
+        return Vec::new();
+    };
+    let by_cpu = running
+        .addresses_by_cpu(symbol)
+        .unwrap_or_default()
+        .into_iter();
+    by_cpu
+        .map(|(cpu, address)| (format!("{symbol}[cpu {cpu}]"), address))
+        .collect()
 }
 
 /// Why a global cannot be read; `None` for what is no global.

@@ -27,6 +27,29 @@ impl Running {
         }
     }
 
+    /// Run-time addresses of a per-CPU variable of vmlinux by its symbol, one for each CPU that is online;
+    /// `None` if it is no such variable, or cannot be found.
+    ///
+    /// Symbols of the section stand for offsets, from 6.15 on for addresses of its first copy; both
+    /// become addresses by `__per_cpu_offset` (`include/asm-generic/percpu.h`).
+    pub fn addresses_by_cpu(&self, symbol: &str) -> Option<Vec<(u32, u64)>> {
+        let find = |name| self.symbols.vmlinux.address_of(name);
+        let variable = find(symbol)?;
+        // Symbols at address 0 are left out of the table.
+        let start = find("__per_cpu_start").unwrap_or(0);
+        if !(start..find("__per_cpu_end")?).contains(&variable) {
+            return None;
+        }
+        let offsets = find("__per_cpu_offset")?;
+        let address = |cpu: u32| {
+            let bytes = self.text().read(offsets + 8 * u64::from(cpu), 8).ok()?;
+            let offset = u64::from_le_bytes(bytes.try_into().ok()?);
+            Some((cpu, variable.wrapping_add(offset)))
+        };
+        let cpus = aya::util::online_cpus().ok()?;
+        cpus.into_iter().map(address).collect()
+    }
+
     /// The 32-bit word at `address`, as it is right now.
     ///
     /// # Errors
