@@ -1,11 +1,8 @@
 //! Puts probes in place: one kprobe event of tracefs for each program, with all its probes.
 //!
-//! Probes are placed one by one, started and stopped together. A perf event and a link for each
-//! probe, as aya makes them, needs no tracefs and goes with the process, but is slow to take off:
-//! for each link the kernel waits for a grace period of tasks-trace RCU with `bpf_event_mutex` held
-//! (`perf_event_detach_bpf_prog`, `kernel/trace/bpf_trace.c`). Measured under TCG with links: 0.1 s
-//! a probe on 6.12, 0.16 s on 7.3-rt, 0.75 s on 6.1-rt and 6.12-rt, whatever the number of threads;
-//! 270 probes on 6.12-rt took 30 s to attach and 201 s to detach. With events: 3.5 s and 7.3 s.
+//! Probes are placed one by one, started and stopped together. That is faster than a perf event for each
+//! probe ([`super::links`]): 270 probes on 6.12-rt under TCG took 3.5 s to attach and 7.3 s to detach, with
+//! perf events 30 s and 201 s.
 //!
 //! Events outlive the process: a guard removes them if we cannot, and what is left of a session whose
 //! guard was killed as well is removed by the next one. Without us they are disabled and cost nothing.
@@ -15,12 +12,11 @@ use std::{
     ffi::CString,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::fd::AsFd as _,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
-use aya::{Ebpf, programs::KProbe};
+use aya::Ebpf;
 use nix::{
     errno::Errno,
     sys::signal::kill,
@@ -30,16 +26,13 @@ use nix::{
 use super::{
     guard::Guard,
     perf::{PerfEvent, Source},
-    refusal::Refusal,
+    probes::{self, Placed, place},
     table::{PROGRAMS, Probe},
 };
 use crate::kernel::hazards::tracefs;
 
 /// Groups of events are called so, followed by the process id.
 const GROUP: &str = "seqtrace_";
-
-/// What became of one probe.
-pub(super) type Placed = std::result::Result<(), Refusal>;
 
 /// The kprobe events of one session. Dropping it takes all probes off.
 #[derive(Debug)]
@@ -100,36 +93,19 @@ impl Kprobes {
     /// # Errors
     ///
     /// When the error is not about the site: no other probe would fare better.
-    pub(super) fn place(&mut self, probe: &Probe) -> Result<Placed> {
+    pub(super) fn place(&mut self, probe: &Probe) -> Result<Placed<()>> {
         let Probe {
             slot,
             program,
             names,
         } = probe;
-        let mut refusal = Refusal::NoSymbol;
-        for (symbol, offset) in names {
+        place(names, |symbol, offset| {
             let place = format!("{symbol}+{offset}");
-            match self
-                .events
-                .write(&format!("p:{}/{program} {place}", self.events.group))
-            {
-                Ok(()) => {
-                    self.events.placed.push((program, *slot, place));
-                    return Ok(Ok(()));
-                }
-                Err(error) => {
-                    refusal = error
-                        .raw_os_error()
-                        .and_then(Refusal::from_errno)
-                        .ok_or(error)
-                        .with_context(|| format!("failed to attach to `{place}`"))?;
-                }
-            }
-            if !refusal.is_about_the_name() {
-                break;
-            }
-        }
-        Ok(Err(refusal))
+            self.events
+                .write(&format!("p:{}/{program} {place}", self.events.group))?;
+            self.events.placed.push((program, *slot, place));
+            Ok(())
+        })
     }
 
     /// Takes the probe of one program at a slot off, if there is one.
@@ -168,11 +144,7 @@ impl Kprobes {
                 continue;
             }
             let id = self.events.id(program)?;
-            let kprobe = ebpf
-                .program_mut(program)
-                .context("failed to find a program")?;
-            let kprobe: &mut KProbe = kprobe.try_into()?;
-            let event = PerfEvent::start(Source::Tracefs { id }, kprobe.fd()?.as_fd())
+            let event = PerfEvent::start(Source::Tracefs { id }, probes::program(ebpf, program)?)
                 .with_context(|| format!("failed to start the probes of `{program}`"))?;
             self.running.insert(rank, event);
         }

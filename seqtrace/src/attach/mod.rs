@@ -10,9 +10,11 @@ pub mod watch;
 mod contention;
 mod guard;
 mod kprobes;
+mod links;
 mod missed;
 mod object;
 mod perf;
+mod probes;
 mod sample;
 mod table;
 

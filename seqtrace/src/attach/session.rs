@@ -18,9 +18,9 @@ use seqtrace_common::site::SiteEntry;
 
 use super::{
     contention::Contention,
-    kprobes::Kprobes,
     missed::Missed,
     object::{self, AttachOptions, MapSizes, TaskLayout},
+    probes::Probes,
     refusal::Refusal,
     sample::Sampler,
     table::{LOCK_END, Probe, SlotProbes, Table},
@@ -54,7 +54,7 @@ impl std::error::Error for Interrupted {}
 #[derive(Debug)]
 pub struct Session {
     // Before the object whose programs they run.
-    kprobes: Option<Kprobes>,
+    kprobes: Option<Probes>,
     contention: Option<Contention>,
     sampler: Option<Sampler>,
     ebpf: Ebpf,
@@ -89,7 +89,7 @@ impl Session {
         let since = Instant::now();
         let table = Table::new(plan);
         // Before the object is loaded: the guard must not hold on to it.
-        let kprobes = table.has_probes().then(Kprobes::open).transpose()?;
+        let kprobes = table.has_probes().then(Probes::open).transpose()?;
         let ebpf = object::load(plan.targets.len(), &table, layout, options)?;
         let mut session = Self {
             kprobes,
@@ -352,7 +352,7 @@ impl Session {
     }
 }
 
-fn kprobes(kprobes: &mut Option<Kprobes>) -> Result<&mut Kprobes> {
+fn kprobes(kprobes: &mut Option<Probes>) -> Result<&mut Probes> {
     let kprobes = kprobes.as_mut();
     kprobes.context("a probe cannot be placed: this session has no kprobes")
 }

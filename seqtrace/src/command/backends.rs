@@ -2,7 +2,12 @@
 
 use anyhow::Result;
 
-use crate::{command::prepare::require, config::Choice, kernel::feature, plan::Backends};
+use crate::{
+    command::prepare::require,
+    config::Choice,
+    kernel::feature::{self, Answer, Check},
+    plan::{Backend, Backends},
+};
 
 /// The backends that were asked for, or the best that this kernel has.
 ///
@@ -26,10 +31,75 @@ pub fn resolve(choice: Choice) -> Result<Backends> {
     if backends.probe {
         require(&feature::probe_checks())?;
     }
+    if backends.sample {
+        require(&[feature::perf_events()])?;
+    }
     if backends.contention {
         require(&[feature::contention()])?;
     }
     Ok(backends)
+}
+
+/// Each backend: whether this user can have it on this kernel, what it shows, and else what to do.
+pub fn checks() -> Vec<Check> {
+    let backend = |backend: Backend, shows: &str, mut needs: Vec<Check>| {
+        needs.insert(0, feature::privileges());
+        let lacks = |check: &Check| check.needed && matches!(check.answer, Answer::No { .. });
+        let detail = needs.iter().find_map(|check| match &check.answer {
+            Answer::Yes(detail) if check.name == "tracefs" && !detail.starts_with('`') => {
+                Some(format!("; tracefs is {detail}"))
+            }
+            Answer::Yes(_) | Answer::No { .. } | Answer::Unknown(_) => None,
+        });
+        let answer = match needs.into_iter().find(lacks) {
+            Some(check) => check.answer,
+            None => Answer::Yes(shows.to_owned() + &detail.unwrap_or_default()),
+        };
+        Check {
+            name: backend.word(),
+            needed: false,
+            answer,
+        }
+    };
+    vec![
+        backend(
+            Backend::Probe,
+            "every wait and retry, exactly",
+            feature::probe_checks(),
+        ),
+        backend(
+            Backend::Contention,
+            "blocks whose lock was taken, exactly",
+            vec![feature::contention()],
+        ),
+        backend(
+            Backend::Sample,
+            "where readers spin, an estimate",
+            vec![feature::perf_events()],
+        ),
+        backend(
+            Backend::Watch,
+            "writes to one word, exactly",
+            vec![feature::breakpoints()],
+        ),
+    ]
+}
+
+/// What a run uses, in words.
+pub fn in_use() -> String {
+    let Backends {
+        probe,
+        contention,
+        sample,
+    } = of_kernel();
+    let used = [
+        (probe, Backend::Probe),
+        (contention, Backend::Contention),
+        (sample, Backend::Sample),
+    ];
+    let words = used.into_iter().filter(|(used, _)| *used);
+    let words: Vec<_> = words.map(|(_, backend)| backend.word()).collect();
+    words.join(" and ")
 }
 
 /// The best backends that this kernel has.
@@ -37,7 +107,7 @@ pub fn of_kernel() -> Backends {
     let probe = feature::has_kprobes();
     Backends {
         probe,
-        contention: feature::contention().failure().is_none(),
+        contention: matches!(feature::contention().answer, Answer::Yes(_)),
         sample: !probe,
     }
 }

@@ -4,7 +4,10 @@ use std::io::{self, Write as _};
 
 use anyhow::{Result, bail};
 
-use crate::kernel::feature::{self, Answer, Check};
+use crate::{
+    command::backends,
+    kernel::feature::{self, Answer, Check},
+};
 
 /// Prints every question with its answer.
 ///
@@ -20,12 +23,21 @@ pub fn doctor() -> Result<()> {
     for check in &checks {
         write!(out, "{}", line(check))?;
     }
+    writeln!(out, "\nbackends")?;
+    for check in &backends::checks() {
+        write!(out, "{}", line(check))?;
+    }
+    writeln!(out)?;
     let failures = checks
         .iter()
         .filter(|check| check.failure().is_some())
         .count();
     match failures {
-        0 => writeln!(out, "seqtrace can trace this kernel")?,
+        0 => writeln!(
+            out,
+            "seqtrace can trace this kernel; a run uses {}",
+            backends::in_use()
+        )?,
         1 => bail!("one thing that tracing needs is missing; its fix stands above"),
         n => bail!("{n} things that tracing needs are missing; their fixes stand above"),
     }

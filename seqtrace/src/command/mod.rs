@@ -10,6 +10,7 @@ pub mod child;
 pub mod doctor;
 pub mod interrupt;
 pub mod prepare;
+mod privilege;
 pub mod progress;
 pub mod report;
 pub mod sites;

@@ -114,7 +114,7 @@ fn choice(text: TextSource) -> Choice {
 
 /// The catalog of all images, and whether all of it came from the cache.
 fn catalog(running: &Running, sources: &Sources, progress: bool) -> Result<(Catalog, bool)> {
-    let cache = sources.cache.then(Cache::of_user).flatten();
+    let mut cache = sources.cache.then(Cache::of_user).flatten();
     let mut images = Vec::new();
     let mut cached = true;
     for (name, build_id) in running.images() {
@@ -135,6 +135,8 @@ fn catalog(running: &Running, sources: &Sources, progress: bool) -> Result<(Cata
         };
         if let Some(Err(error)) = cache.as_ref().map(|cache| cache.keep(&image)) {
             warn!("{error:#}");
+            // It would not keep the others either.
+            cache = None;
         }
         images.push(image);
     }

@@ -15,6 +15,7 @@ use crate::{
         child::{self, Child, Program},
         interrupt::Interrupt,
         prepare::{self, Prepared},
+        privilege,
         progress::Progress,
     },
     config::{Span, Trace},
@@ -87,6 +88,7 @@ pub async fn trace(
         modules: planned_modules(&prepared.plan),
         departed: BTreeSet::new(),
     };
+    privilege::give_up(&prepared.plan).await;
     let ending = run.watch(request, program, interrupt, &mut observe).await?;
     let elapsed = session.close_window()?;
     let status = match ending {
@@ -180,6 +182,8 @@ fn aggregate(prepared: &Prepared, session: &Session, trace: &Trace) -> Aggregate
     let mut costs = costs.clone();
     costs.attach_ns = nanoseconds(session.attach_time());
     costs.peak_rss_bytes = prepare::peak_rss_bytes();
+    let mut notes = backends::blind_spots(prepared.backends);
+    notes.extend(running.left_out());
     let facts = Facts {
         release: running.release.clone(),
         build_id: running.build_id.clone(),
@@ -187,7 +191,7 @@ fn aggregate(prepared: &Prepared, session: &Session, trace: &Trace) -> Aggregate
         stacks: trace.stacks,
         threshold_ns: Some(nanoseconds(trace.threshold)),
         converge_ns: (!session.runs().is_empty()).then(|| nanoseconds(trace.converge_within)),
-        notes: backends::blind_spots(prepared.backends),
+        notes,
         costs,
     };
     let symbols = running.symbols.clone();

@@ -59,7 +59,20 @@ pub fn text_checks() -> Vec<Check> {
 
 /// Everything that kprobes need beyond [`discover_checks`].
 pub fn probe_checks() -> Vec<Check> {
-    vec![kprobes(), kprobes_enabled(), tracefs()]
+    vec![kprobes(), kprobes_enabled(), tracefs(), perf_events()]
+}
+
+/// The number by which perf knows kprobes.
+///
+/// # Errors
+///
+/// When this kernel has none.
+pub fn kprobe_type() -> Result<u32> {
+    let text = fs::read_to_string(KPROBE_TYPE);
+    let text = text.with_context(|| format!("failed to read `{KPROBE_TYPE}`"))?;
+    text.trim()
+        .parse()
+        .with_context(|| format!("failed to parse `{KPROBE_TYPE}`"))
 }
 
 /// Whether this kernel has kprobes at all.
@@ -67,7 +80,7 @@ pub fn has_kprobes() -> bool {
     Path::new(KPROBE_TYPE).exists()
 }
 
-/// The number by which perf knows kprobes.
+/// What tells it.
 const KPROBE_TYPE: &str = "/sys/bus/event_source/devices/kprobe/type";
 
 /// Whether the tracepoints of contended locks tell of readers: those that block on PREEMPT_RT.
@@ -85,6 +98,25 @@ pub fn contention() -> Check {
         ),
     };
     check("contention", true, answer)
+}
+
+/// Whether this user may watch a word of kernel memory (`hw_breakpoint_parse`,
+/// `kernel/events/hw_breakpoint.c`).
+pub fn breakpoints() -> Check {
+    let exists = Path::new("/sys/bus/event_source/devices/breakpoint/type").exists();
+    let answer = match privilege::has(privilege::SYS_ADMIN) {
+        _ if !exists => no(
+            "this kernel has no hardware breakpoints for perf events",
+            "use a kernel with CONFIG_HAVE_HW_BREAKPOINT",
+        ),
+        Ok(true) => Answer::Yes(String::new()),
+        Ok(false) => no(
+            "this user lacks cap_sys_admin",
+            "run seqtrace as root (`sudo seqtrace watch`)",
+        ),
+        Err(error) => Answer::Unknown(format!("{error:#}")),
+    };
+    check("breakpoints", true, answer)
 }
 
 /// Which of these symbols the kernel has. Names are shown to everybody.
@@ -132,14 +164,18 @@ fn architecture() -> Check {
     check("architecture", true, answer)
 }
 
-fn privileges() -> Check {
+/// Whether this user has what loads programs and opens perf events.
+pub fn privileges() -> Check {
     let answer = match privilege::missing() {
         Ok(missing) if missing.is_empty() => {
             Answer::Yes(privilege::NEEDED.map(|c| c.name).join(", "))
         }
         Ok(missing) => no(
             format!("this user lacks {}", missing.join(", ")),
-            "run seqtrace as root (`sudo seqtrace`)",
+            format!(
+                "run seqtrace as root (`sudo seqtrace`), or once {}",
+                privilege::setcap()
+            ),
         ),
         Err(error) => Answer::Unknown(format!("{error:#}")),
     };
@@ -160,7 +196,7 @@ fn lockdown() -> Check {
 }
 
 fn symbols() -> Check {
-    const FIX: &str = "run as root and set `sysctl kernel.kptr_restrict=0`";
+    const FIX: &str = "set `sysctl kernel.kptr_restrict=1`, and run as root or with cap_syslog";
     let answer = match first_line("/proc/kallsyms") {
         Ok(line) if line.starts_with("0000000000000000") && !has_addresses() => no(
             "`/proc/kallsyms` shows no addresses (kernel.kptr_restrict)",
@@ -226,6 +262,9 @@ fn btf() -> Check {
 
 fn tracefs() -> Check {
     let answer = match hazards::tracefs() {
+        _ if hazards::is_tracefs_closed() => Answer::Yes(
+            "closed to this user: probes are perf events, which are slow to take off".to_owned(),
+        ),
         Ok(path) => Answer::Yes(format!("`{}`", path.display())),
         Err(_) => no(
             "tracefs is not mounted",
@@ -245,6 +284,24 @@ fn kprobes() -> Check {
         )
     };
     check("kprobes", true, answer)
+}
+
+/// Whether this user may open perf events, which run the programs of probes and samples. Debian's kernels
+/// want `cap_sys_admin` where the setting is above 2, others never.
+pub fn perf_events() -> Check {
+    let path = "/proc/sys/kernel/perf_event_paranoid";
+    let setting = fs::read_to_string(path).map(|text| text.trim().parse::<i32>());
+    let answer = match (setting, privilege::has(privilege::SYS_ADMIN)) {
+        (Ok(Ok(setting @ 3..)), Ok(false)) => no(
+            format!("perf events are for root only (kernel.perf_event_paranoid is {setting})"),
+            "run `sudo sysctl kernel.perf_event_paranoid=2`, or seqtrace as root",
+        ),
+        (Ok(Ok(_)), Ok(_)) => Answer::Yes(String::new()),
+        (Err(error), _) => Answer::Unknown(format!("failed to read `{path}`: {error}")),
+        (Ok(Err(error)), _) => Answer::Unknown(format!("failed to parse `{path}`: {error}")),
+        (_, Err(error)) => Answer::Unknown(format!("{error:#}")),
+    };
+    check("perf events", true, answer)
 }
 
 fn kprobes_enabled() -> Check {

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 /// Where probes are forbidden, as far as this kernel tells.
 #[derive(Clone, Debug, Default)]
@@ -68,11 +68,22 @@ pub fn tracefs() -> Result<PathBuf> {
             return Ok(PathBuf::from(path));
         }
     }
+    ensure!(!is_tracefs_closed(), "this user may not read tracefs");
     bail!(
         "tracefs is not mounted on `{}`: run `mount -t tracefs nodev {}` as root",
         TRACEFS[0],
         TRACEFS[0]
     )
+}
+
+/// Whether tracefs is mounted and this user may not look into it.
+pub fn is_tracefs_closed() -> bool {
+    let looked = TRACEFS.map(|path| Path::new(path).join("README").try_exists());
+    let is_closed = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    !looked.iter().any(|found| matches!(found, Ok(true)))
+        && looked
+            .iter()
+            .any(|found| found.as_ref().is_err_and(is_closed))
 }
 
 /// Names in the text of `available_filter_functions`: `name` or `name [module]` a line.

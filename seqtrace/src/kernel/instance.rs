@@ -2,8 +2,9 @@
 //! report each other's.
 
 use std::{
+    env,
     fs::{File, OpenOptions},
-    io::{Read as _, Seek as _, Write as _},
+    io::{self, ErrorKind, Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -11,6 +12,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use nix::{
     errno::Errno,
     fcntl::{Flock, FlockArg},
+    unistd::geteuid,
 };
 
 /// Held while probes are attached; given back when dropped, and by the kernel when the process
@@ -23,7 +25,8 @@ pub struct Instance {
 /// Directories for the lock file, the usual one first; the first that exists is taken.
 const DIRECTORIES: [&str; 3] = ["/run", "/var/run", "/tmp"];
 
-/// Claims the machine.
+/// Claims the machine. A user who may not write to `/run` claims the file of root, where there is one,
+/// and else one in a directory of its own.
 ///
 /// # Errors
 ///
@@ -34,23 +37,49 @@ pub fn claim() -> Result<Instance> {
         .map(Path::new)
         .find(|path| path.is_dir())
         .ok_or_else(|| anyhow!("no directory for a lock file: mount `/run`"))?;
-    claim_file(&directory.join("seqtrace.lock"))
+    let shared = directory.join("seqtrace.lock");
+    let failed = |path: &Path| format!("failed to open `{}`", path.display());
+    match open(&shared) {
+        Ok(file) => claim_file(file, &shared, true),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            if let Ok(file) = File::open(&shared) {
+                return claim_file(file, &shared, false);
+            }
+            let own = own_file();
+            let file = open(&own).with_context(|| failed(&own))?;
+            claim_file(file, &own, true)
+        }
+        Err(error) => Err(error).with_context(|| failed(&shared)),
+    }
 }
 
-fn claim_file(path: &PathBuf) -> Result<Instance> {
-    let file = OpenOptions::new()
+/// The lock file of a user without rights.
+fn own_file() -> PathBuf {
+    match env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
+        Some(directory) if directory.is_dir() => directory.join("seqtrace.lock"),
+        Some(_) | None => env::temp_dir().join(format!("seqtrace-{}.lock", geteuid())),
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .open(path)
-        .with_context(|| format!("failed to open `{}`", path.display()))?;
+}
+
+/// Locks the file; writes our process id into it if it is ours.
+fn claim_file(file: File, path: &Path, is_ours: bool) -> Result<Instance> {
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(mut lock) => {
-            lock.set_len(0)
-                .and_then(|()| lock.rewind())
-                .and_then(|()| write!(lock, "{}", std::process::id()))
-                .with_context(|| format!("failed to write `{}`", path.display()))?;
+            if is_ours {
+                lock.set_len(0)
+                    .and_then(|()| lock.rewind())
+                    .and_then(|()| write!(lock, "{}", std::process::id()))
+                    .with_context(|| format!("failed to write `{}`", path.display()))?;
+            }
             Ok(Instance { _lock: lock })
         }
         Err((mut file, Errno::EWOULDBLOCK)) => {
@@ -79,13 +108,14 @@ mod tests {
     fn the_second_claim_names_the_first_until_it_is_given_back() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("lock");
-        let first = claim_file(&path).expect("nobody holds it");
-        let error = claim_file(&path).expect_err("held").to_string();
+        let claim = || claim_file(open(&path).expect("a file"), &path, true);
+        let first = claim().expect("nobody holds it");
+        let error = claim().expect_err("held").to_string();
         assert!(
             error.contains(&format!("process {}", std::process::id())),
             "{error}"
         );
         drop(first);
-        claim_file(&path).expect("given back");
+        claim().expect("given back");
     }
 }

@@ -12,6 +12,7 @@ pub mod instance;
 pub mod kallsyms;
 pub mod kcore;
 mod memory;
+mod module_list;
 pub mod modules;
 pub mod object;
 pub mod offline;

@@ -49,7 +49,8 @@ pub fn parse(text: &str) -> Vec<String> {
     names
 }
 
-/// Where the module `name` lies; `None` when it has just left.
+/// Where the module `name` lies; `None` when it has just left. Without sections where `/sys` tells them
+/// to root only.
 ///
 /// # Errors
 ///

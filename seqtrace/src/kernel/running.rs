@@ -15,6 +15,7 @@ use crate::{
     kernel::{
         installed,
         kallsyms::{self, Kallsyms},
+        module_list,
         modules::{self, Module},
         offline::Base,
         text::{Choice, Text},
@@ -48,6 +49,8 @@ pub struct Running {
     pub symbols: Kallsyms,
     /// Loaded modules by name.
     pub modules: BTreeMap<String, Module>,
+    /// How many more modules there are, whose tables this user cannot find, and why.
+    hidden_modules: Option<(usize, String)>,
     text: Text,
     /// Symbols of vmlinux for discovery, as [`Running::discovery_symbols`] makes them.
     completed: OnceCell<Arc<Symbols>>,
@@ -65,6 +68,8 @@ impl Running {
     pub fn read(with_modules: bool, choice: Choice) -> Result<Self> {
         let (release, build_id) = identity()?;
         let symbols = kallsyms::read()?;
+        let btf = Arc::new(read_btf(VMLINUX, None)?);
+        let text = Text::open(choice)?;
         let mut modules = BTreeMap::new();
         let names = if with_modules {
             modules::names()?
@@ -78,14 +83,16 @@ impl Running {
                 modules.insert(name, module);
             }
         }
+        let hidden_modules = module_list::complete(&mut modules, &symbols.vmlinux, &btf, &text);
         Ok(Self {
             release,
             build_id,
             realtime: symbols.vmlinux.address_of("rt_spin_lock").is_some(),
-            btf: Arc::new(read_btf(VMLINUX, None)?),
+            btf,
             symbols,
             modules,
-            text: Text::open(choice)?,
+            hidden_modules,
+            text,
             completed: OnceCell::new(),
             installed_base: OnceCell::new(),
         })
@@ -94,6 +101,14 @@ impl Running {
     /// What the text is read from: `/proc/kcore`, `a BPF program`, `the kernel's files`.
     pub fn text_source(&self) -> &'static str {
         self.text.source()
+    }
+
+    /// A line on the modules that are left out, if any are.
+    pub fn left_out(&self) -> Option<String> {
+        let (number, why) = self.hidden_modules.as_ref()?;
+        Some(format!(
+            "{number} modules are left out: `/sys/module/*/sections` is for root; {why}"
+        ))
     }
 
     /// What reads the kernel's memory.

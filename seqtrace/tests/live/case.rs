@@ -3,7 +3,7 @@
 use crate::{
     audit, catalog,
     guest::Guest,
-    holds, numbers, refusal, retries, session, shutdown, sites,
+    holds, numbers, privilege, refusal, retries, session, shutdown, sites,
     truth::{damaged, forced, free},
 };
 
@@ -88,6 +88,18 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "damaged_counters_are_found",
         damaged::damaged_counters_are_found,
+    ),
+    (
+        "three_capabilities_are_enough",
+        privilege::three_capabilities_are_enough,
+    ),
+    (
+        "perf_events_for_root_only_are_told",
+        privilege::perf_events_for_root_only_are_told,
+    ),
+    (
+        "a_missing_capability_is_named",
+        privilege::a_missing_capability_is_named,
     ),
     ("the_end_leaves_no_probe", shutdown::the_end_leaves_no_probe),
     (
@@ -224,6 +236,9 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "hidden_addresses_are_told",
             "kprobes_switched_off_are_told",
             "missing_tracefs_is_told",
+            "three_capabilities_are_enough",
+            "perf_events_for_root_only_are_told",
+            "a_missing_capability_is_named",
         ],
     ),
 ];

@@ -24,6 +24,7 @@ mod catalog;
 mod guest;
 mod holds;
 mod numbers;
+mod privilege;
 mod refusal;
 mod retries;
 mod seqtrace;

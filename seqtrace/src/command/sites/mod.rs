@@ -229,6 +229,7 @@ fn notes(running: &Running, backends: Backends, unknown_hazards: Option<String>)
         notes.extend(missing.map(|why| format!("nothing can be attached: {why}")));
     }
     notes.extend(backends::blind_spots(backends));
+    notes.extend(running.left_out());
     notes
 }
 

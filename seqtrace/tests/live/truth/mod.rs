@@ -4,6 +4,6 @@
 pub(crate) mod damaged;
 pub(crate) mod forced;
 pub(crate) mod free;
-mod lines;
-mod module;
-mod rows;
+pub(crate) mod lines;
+pub(crate) mod module;
+pub(crate) mod rows;
