@@ -2,6 +2,8 @@
 
 use core::hint::black_box;
 
+use crate::blame::reason;
+
 /// Buckets of a duration histogram: bucket `b` holds durations of `2^b ..= 2^(b+1)-1`
 /// nanoseconds, bucket 0 also the duration zero.
 pub const HISTOGRAM_BUCKETS: usize = 64;
@@ -42,11 +44,14 @@ pub struct SiteCounters {
     pub slept: u64,
     /// Blocks whose lock had an owner at the call.
     pub owned: u64,
+    /// Completed blocks and spins whose writer is not known, by reason ([`reason`]); the others are in
+    /// the `BLAMES` map.
+    pub unblamed: [u64; reason::COUNT],
     /// Completed blocks, spins and runs by duration; sums up to `count` for blocks and spins.
     pub histogram: [u64; HISTOGRAM_BUCKETS],
 }
 
-const _: () = assert!(size_of::<SiteCounters>() == 8 * (6 + HISTOGRAM_BUCKETS));
+const _: () = assert!(size_of::<SiteCounters>() == 8 * (6 + reason::COUNT + HISTOGRAM_BUCKETS));
 
 impl SiteCounters {
     /// Nothing has happened.
@@ -57,6 +62,7 @@ impl SiteCounters {
         max_ns: 0,
         slept: 0,
         owned: 0,
+        unblamed: [0; reason::COUNT],
         histogram: [0; HISTOGRAM_BUCKETS],
     };
 
@@ -84,6 +90,7 @@ impl SiteCounters {
             max_ns,
             slept,
             owned,
+            unblamed,
             histogram,
         } = other;
         self.hits += hits;
@@ -92,6 +99,9 @@ impl SiteCounters {
         self.max_ns = self.max_ns.max(*max_ns);
         self.slept += slept;
         self.owned += owned;
+        for (sum, more) in self.unblamed.iter_mut().zip(unblamed) {
+            *sum += more;
+        }
         for (sum, more) in self.histogram.iter_mut().zip(histogram) {
             *sum += more;
         }

@@ -1,7 +1,7 @@
 //! Holds: write sections, followed from the increment that makes a sequence odd to the one that
 //! makes it even again.
 
-/// How a probed increment reaches its sequence: a constant, a register and a scaled register, added
+/// How the sequence is reached from the registers at a probe: a constant, a register and a scaled register, added
 /// up. Value of the `WORDS` map, by slot.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -13,15 +13,21 @@ pub struct WordEntry {
     pub base: u32,
     /// Register that is multiplied and added, or [`WordEntry::NO_REGISTER`].
     pub index: u32,
-    /// What the latter is multiplied by; zero: the slot is no increment.
+    /// What the latter is multiplied by; zero: it is not known how the slot's sequence
+    /// is reached.
     pub scale: u32,
-    /// Zero; keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// 1: the writers of the seqcount are probed, so that its holds are followed.
+    pub followed: u32,
 }
 
 const _: () = assert!(size_of::<WordEntry>() == 24);
 
 impl WordEntry {
+    /// It is not known how the sequence is reached, or not told now.
+    pub const UNKNOWN: Self = Self {
+        scale: 0,
+        ..Self::variable(0)
+    };
     /// There is no such register.
     pub const NO_REGISTER: u32 = u32::MAX;
 
@@ -32,7 +38,7 @@ impl WordEntry {
             base: Self::NO_REGISTER,
             index: Self::NO_REGISTER,
             scale: 1,
-            reserved: 0,
+            followed: 0,
         }
     }
 }
@@ -45,19 +51,25 @@ pub struct HoldState {
     pub start_ns: u64,
     /// The writer's voluntary context switches then.
     pub switches: u64,
+    /// Address of the writer's `task_struct`.
+    pub task: u64,
     /// Slot of the increment by which it began.
     pub slot: u32,
     /// Writer's thread id.
     pub tid: u32,
     /// Writer's process id.
     pub tgid: u32,
+    /// The odd value of the sequence.
+    pub sequence: u32,
+    /// Key in the `STACKS` map of the writer's stack then, or a negative errno.
+    pub stack: i32,
     /// Zero; keeps the size a multiple of eight.
     pub reserved: u32,
     /// Writer's command name, zero-terminated.
     pub comm: [u8; 16],
 }
 
-const _: () = assert!(size_of::<HoldState>() == 48);
+const _: () = assert!(size_of::<HoldState>() == 64);
 
 #[cfg(feature = "user")]
 mod pod {

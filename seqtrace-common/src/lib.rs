@@ -5,6 +5,7 @@
 //! would leak kernel memory.
 #![no_std]
 
+pub mod blame;
 pub mod counters;
 pub mod event;
 pub mod hold;

@@ -42,8 +42,10 @@ pub const WORD_UNREAD: u32 = 14;
 /// A task began to wait for a lock, and the kernel gave no stack that tells who called it: it may have
 /// been a reader.
 pub const CALLER_UNKNOWN: u32 = 15;
+/// A wait could not be credited to its writer: the `BLAMES` map was full.
+pub const BLAMES_FULL: u32 = 16;
 /// Number of losses; the size of the `LOSSES` array.
-pub const COUNT: u32 = 16;
+pub const COUNT: u32 = 17;
 
 /// What to call each loss in the output, by index.
 pub const NAMES: [&str; COUNT as usize] = [
@@ -63,4 +65,5 @@ pub const NAMES: [&str; COUNT as usize] = [
     "end_without_hold",
     "word_unread",
     "caller_unknown",
+    "blames_full",
 ];

@@ -4,6 +4,9 @@
 /// a round number of times a second is not always or never hit.
 pub const SAMPLE_NS: u64 = 1_000_000_000 / 997;
 
+/// The kernel's structure has no such member.
+pub const NO_MEMBER: u32 = u32::MAX;
+
 /// Value of the read-only global `SETTINGS`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,9 +29,13 @@ pub struct Settings {
     pub task_comm: u32,
     /// Offset of `task_struct.nvcsw`.
     pub task_nvcsw: u32,
+    /// Offset of `task_struct.on_cpu`, or [`NO_MEMBER`].
+    pub task_on_cpu: u32,
+    /// Offset of `task_struct.__state`, or [`NO_MEMBER`].
+    pub task_state: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 48);
+const _: () = assert!(size_of::<Settings>() == 56);
 
 // SAFETY: `repr(C)`, no padding (asserted above), every bit pattern is valid.
 #[cfg(feature = "user")]

@@ -1,7 +1,10 @@
 //! Waits that have begun and not ended, as the kernel side keeps them: the maps `BLOCKS`, `CONTENTIONS`
 //! and `SPINS`.
 
-use crate::event::{Event, kind};
+use crate::{
+    blame::Edge,
+    event::{Event, kind},
+};
 
 /// Key of the maps of waits that have begun and not ended (`BLOCKS`, `SPINS`).
 #[repr(C)]
@@ -37,15 +40,11 @@ pub struct BlockState {
     pub lock: u64,
     /// Voluntary context switches of the reader so far (`task_struct.nvcsw`).
     pub switches: u64,
-    /// Thread id of the lock's owner at the call; 0 when there was none.
-    pub owner_tid: u32,
-    /// Process id of the owner.
-    pub owner_tgid: u32,
-    /// Command name of the owner, zero-terminated; all zero when there was none.
-    pub owner_comm: [u8; 16],
+    /// Who held the sequence odd at the call.
+    pub edge: Edge,
 }
 
-const _: () = assert!(size_of::<BlockState>() == 48);
+const _: () = assert!(size_of::<BlockState>() == 80);
 
 /// A reader that waits for a contended lock. Value of the `CONTENTIONS` map, whose key is the thread id;
 /// removed when the wait ends.
@@ -60,7 +59,7 @@ pub struct Contention {
     pub stack: i32,
 }
 
-const _: () = assert!(size_of::<Contention>() == 56);
+const _: () = assert!(size_of::<Contention>() == 88);
 
 /// A reader that spins, or that spun and has not met this site again. Value of the `SPINS` map.
 ///
@@ -99,9 +98,11 @@ pub struct SpinState {
     pub reserved: u32,
     /// Command name of the reader, zero-terminated.
     pub comm: [u8; 16],
+    /// Who held the sequence odd at the first `pause`.
+    pub edge: Edge,
 }
 
-const _: () = assert!(size_of::<SpinState>() == 80);
+const _: () = assert!(size_of::<SpinState>() == 136);
 
 impl SpinState {
     /// The sequence value is not known.
@@ -170,6 +171,7 @@ mod pod {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blame::reason;
 
     const SPIN: SpinState = SpinState {
         first_ns: 100,
@@ -183,6 +185,7 @@ mod tests {
         cpu: 0,
         reserved: 0,
         comm: [0; 16],
+        edge: Edge::unknown(reason::UNKNOWN_WORD),
     };
 
     #[test]

@@ -3,14 +3,16 @@
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_ns, programs::ProbeContext};
 use seqtrace_common::{
+    blame::{Edge, reason},
     counters::side,
     event::{Event, kind},
     loss,
     site::SiteEntry,
-    wait::BlockState,
+    wait::{BlockState, SpinState},
 };
 
 use crate::{
+    blame,
     complete::{complete, credit_task, stack},
     maps::{BLOCKS, counters, counting, lose, settings},
     site, task,
@@ -23,14 +25,16 @@ pub(crate) fn begin(ctx: &ProbeContext) {
         return;
     };
     let key = task::wait_key(site.slot);
-    let state = state(site::registers(ctx).rdi, site.owner_offset);
+    let mut state = state(site::registers(ctx).rdi, site.owner_offset);
+    blame::find(ctx, site.slot, SpinState::NO_SEQUENCE, &mut state.edge);
+    let state = &state;
     if let Some(old) = BLOCKS.get_ptr_mut(key) {
         // SAFETY: the key names the current thread and site, so nobody else uses the element.
         let old = unsafe { &mut *old };
         if old.start_ns != 0 {
             lose(loss::START_WITHOUT_END);
         }
-        *old = state;
+        *old = *state;
     } else if BLOCKS.insert(key, state, u64::from(BPF_NOEXIST)).is_err() {
         lose(loss::BLOCKS_FULL);
     }
@@ -39,21 +43,17 @@ pub(crate) fn begin(ctx: &ProbeContext) {
 /// A reader that calls the lock now.
 #[inline]
 pub(crate) fn state(lock: u64, owner_offset: i32) -> BlockState {
-    let settings = settings();
-    let owner = if owner_offset == SiteEntry::NO_OWNER {
-        task::Task::default()
-    } else {
-        task::owner(lock, owner_offset, &settings)
-    };
-    BlockState {
+    let mut state = BlockState {
         // SAFETY: the helper takes nothing.
         start_ns: unsafe { bpf_ktime_get_ns() },
         lock,
-        switches: task::switches(&settings),
-        owner_tid: owner.tid,
-        owner_tgid: owner.tgid,
-        owner_comm: owner.comm,
+        switches: task::switches(&settings()),
+        edge: Edge::unknown(reason::UNKNOWN_WORD),
+    };
+    if owner_offset != SiteEntry::NO_OWNER {
+        blame::find_owner(lock, owner_offset, &mut state.edge);
     }
+    state
 }
 
 /// At the re-load after the unlock. A block that began in time is counted even if it ends late.
@@ -73,29 +73,29 @@ pub(crate) fn end(ctx: &ProbeContext) {
     };
     // SAFETY: as in `begin`.
     let block = unsafe { &mut *block };
-    let state = *block;
-    if state.start_ns == 0 {
+    if block.start_ns == 0 {
         lose(loss::END_WITHOUT_START);
         return;
     }
+    finish(site.slot, stack(ctx), now_ns, block);
     // The mark keeps the identity even if the element cannot be removed.
     block.start_ns = 0;
     let _ = BLOCKS.remove(key);
-    finish(site.slot, stack(ctx), now_ns, &state);
 }
 
 /// Counts and credits a block that is over.
-#[inline]
+#[inline(never)]
 pub(crate) fn finish(slot: u32, stack: i32, now_ns: u64, state: &BlockState) {
     let duration_ns = now_ns.saturating_sub(state.start_ns);
+    let edge = &state.edge;
     let slept = u32::from(task::switches(&settings()) != state.switches);
     if let Some(counters) = counters(slot) {
         counters.complete(duration_ns);
         counters.slept += u64::from(slept);
-        counters.owned += u64::from(state.owner_tid != 0);
+        counters.owned += u64::from(edge.owned);
     }
     let reader = task::current();
-    let event = Event {
+    let mut event = Event {
         time_ns: now_ns,
         duration_ns,
         lock: state.lock,
@@ -105,18 +105,28 @@ pub(crate) fn finish(slot: u32, stack: i32, now_ns: u64, state: &BlockState) {
         tid: reader.tid,
         tgid: reader.tgid,
         stack,
-        owner_tid: state.owner_tid,
+        owner_tid: 0,
         slept,
         comm: reader.comm,
-        owner_comm: state.owner_comm,
+        owner_comm: [0; 16],
     };
-    complete(&event);
-    if state.owner_tid != 0 {
-        let owner = task::Task {
-            tid: state.owner_tid,
-            tgid: state.owner_tgid,
-            comm: state.owner_comm,
-        };
-        credit_task(&event, side::OWNER, &owner);
+    if edge.owned != 0 {
+        event.owner_tid = edge.tid;
+        event.owner_comm = edge.comm;
     }
+    complete(&event);
+    blame::credit(&event, edge);
+    if edge.owned != 0 {
+        credit_owner(&event, edge);
+    }
+}
+
+#[inline(never)]
+fn credit_owner(event: &Event, edge: &Edge) {
+    let owner = task::Task {
+        tid: edge.tid,
+        tgid: edge.tgid,
+        comm: edge.comm,
+    };
+    credit_task(event, side::OWNER, &owner);
 }

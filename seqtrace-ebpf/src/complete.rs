@@ -17,7 +17,7 @@ use crate::{
 
 /// Credits the event to the reader and, where stacks are on, to the reader's stack, and records it
 /// if it lasted long enough. The counters of the site are the caller's business.
-#[inline]
+#[inline(never)]
 pub(crate) fn complete(event: &Event) {
     let settings = settings();
     let reader = Task {

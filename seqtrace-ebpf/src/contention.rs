@@ -53,6 +53,7 @@ pub(crate) fn begin(ctx: &RawTracePointContext) {
         slot: entry.slot,
         stack: stack_from(ctx, depth),
     };
+    let contention = &contention;
     if CONTENTIONS
         .insert(tid, contention, u64::from(BPF_NOEXIST))
         .is_err()
@@ -117,15 +118,14 @@ pub(crate) fn end(ctx: &RawTracePointContext) {
     };
     // SAFETY: as in `is_part`.
     let open = unsafe { &mut *open };
-    let Contention { block, slot, stack } = *open;
-    let BlockState { start_ns, lock, .. } = block;
+    let BlockState { start_ns, lock, .. } = open.block;
     if start_ns == 0 || lock != ctx.arg::<u64>(0) {
         return;
     }
     // SAFETY: the helper takes nothing.
     let now_ns = unsafe { bpf_ktime_get_ns() };
+    block::finish(open.slot, open.stack, now_ns, &open.block);
     // The mark keeps the identity even if the element cannot be removed.
     open.block.start_ns = 0;
     let _ = CONTENTIONS.remove(tid);
-    block::finish(slot, stack, now_ns, &block);
 }

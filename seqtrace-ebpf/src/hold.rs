@@ -3,21 +3,22 @@
 
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_NOEXIST},
-    helpers::bpf_ktime_get_ns,
+    helpers::{bpf_get_current_task, bpf_ktime_get_ns},
     programs::ProbeContext,
 };
 use seqtrace_common::{
     counters::side,
     event::{Event, kind},
-    hold::{HoldState, WordEntry},
+    hold::HoldState,
     loss,
 };
 
 use crate::{
-    complete::credit_task,
-    maps::{HOLDS, WORDS, counters, counting, lose, settings},
-    site::{self, register},
+    complete::{credit_task, stack},
+    maps::{HOLDS, counters, counting, lose, settings},
+    site,
     task::{self, Task},
+    word,
 };
 
 /// At an increment, before it is executed.
@@ -26,48 +27,38 @@ pub(crate) fn write(ctx: &ProbeContext) {
     let Some(site) = site::find(ctx) else {
         return;
     };
-    let address = address(ctx, site.slot);
-    let Some(value) = address.and_then(task::read::<u32>) else {
+    // While the probes at its writers come or go, the sequence is not told.
+    let Some(address) = word::address(ctx, site.slot) else {
+        return;
+    };
+    let Some(value) = task::read::<u32>(address) else {
         lose(loss::WORD_UNREAD);
         return;
     };
-    let address = address.unwrap_or_default();
     if value & 1 != 0 {
         end(address);
     } else if counting() {
-        begin(site.slot, address);
+        begin(ctx, site.slot, address, value);
     }
 }
 
-/// Where the sequence lies.
-#[inline]
-fn address(ctx: &ProbeContext, slot: u32) -> Option<u64> {
-    let word = WORDS.get(slot)?;
-    let part = |number| match number {
-        WordEntry::NO_REGISTER => Some(0),
-        number => register(ctx, number),
-    };
-    let index = part(word.index)?.wrapping_mul(u64::from(word.scale));
-    Some(
-        word.constant
-            .wrapping_add(part(word.base)?)
-            .wrapping_add(index),
-    )
-}
-
 #[inline(never)]
-fn begin(slot: u32, address: u64) {
+fn begin(ctx: &ProbeContext, slot: u32, address: u64, value: u32) {
     if let Some(counters) = counters(slot) {
         counters.hits += 1;
     }
     let writer = task::current();
-    let state = HoldState {
+    let state = &HoldState {
         // SAFETY: the helper takes nothing.
         start_ns: unsafe { bpf_ktime_get_ns() },
         switches: task::switches(&settings()),
+        // SAFETY: as above.
+        task: unsafe { bpf_get_current_task() },
         slot,
         tid: writer.tid,
         tgid: writer.tgid,
+        sequence: value.wrapping_add(1),
+        stack: stack(ctx),
         reserved: 0,
         comm: writer.comm,
     };

@@ -8,6 +8,8 @@
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(target_arch = "bpf")]
+mod blame;
+#[cfg(target_arch = "bpf")]
 mod block;
 #[cfg(target_arch = "bpf")]
 mod check;
@@ -33,6 +35,8 @@ mod task;
 mod text;
 #[cfg(target_arch = "bpf")]
 mod watch;
+#[cfg(target_arch = "bpf")]
+mod word;
 
 #[cfg(target_arch = "bpf")]
 mod programs {

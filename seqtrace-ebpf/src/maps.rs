@@ -9,6 +9,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray, RingBuf, StackTrace},
 };
 use seqtrace_common::{
+    blame::{BlameKey, BlameValue},
     counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue},
     hold::{HoldState, WordEntry},
     loss,
@@ -51,6 +52,11 @@ pub(crate) static CONTENTIONS: HashMap<u32, Contention> = HashMap::with_max_entr
 #[map]
 pub(crate) static SPINS: HashMap<WaitKey, SpinState> = HashMap::with_max_entries(1, 0);
 
+/// The spin that begins or ends on this CPU just now: too large for the stack. Programs at kprobes do not
+/// nest on a CPU, so nobody else uses it meanwhile.
+#[map]
+pub(crate) static SPIN: PerCpuArray<SpinState> = PerCpuArray::with_max_entries(1, 0);
+
 /// Runs of failed checks that are not over.
 #[map]
 pub(crate) static RUNS: HashMap<RunKey, RunState> = HashMap::with_max_entries(1, 0);
@@ -64,13 +70,17 @@ pub(crate) static OPEN_RUNS: Array<u64> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static RUN_COUNTERS: PerCpuArray<RunCounters> = PerCpuArray::with_max_entries(1, 0);
 
-/// How probed increments reach their sequences, by slot.
+/// How sequences are reached, by the slot of the increment or of the reader's site.
 #[map]
 pub(crate) static WORDS: Array<WordEntry> = Array::with_max_entries(1, 0);
 
 /// Holds that are not over, by the address of the sequence.
 #[map]
 pub(crate) static HOLDS: HashMap<u64, HoldState> = HashMap::with_max_entries(1, 0);
+
+/// Completed waits whose writer is known.
+#[map]
+pub(crate) static BLAMES: HashMap<BlameKey, BlameValue> = HashMap::with_max_entries(1, 0);
 
 /// Completed events by task.
 #[map]
@@ -114,6 +124,8 @@ static SETTINGS: Global<Settings> = Global::new(Settings {
     task_tgid: 0,
     task_comm: 0,
     task_nvcsw: 0,
+    task_on_cpu: 0,
+    task_state: 0,
 });
 
 /// What user space set. The verifier knows the values and drops what they turn off.

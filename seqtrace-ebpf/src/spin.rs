@@ -2,14 +2,16 @@
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_ns, programs::ProbeContext};
 use seqtrace_common::{
+    blame::{Edge, reason},
     loss,
     site::SiteEntry,
     wait::{SpinState, WaitKey},
 };
 
 use crate::{
+    blame,
     complete::{complete, stack},
-    maps::{SPINS, counters, lose, settings},
+    maps::{SPIN, SPINS, counters, lose, settings},
     site::{self, register, registers},
     task,
 };
@@ -28,51 +30,84 @@ pub(crate) fn pause(ctx: &ProbeContext) {
     };
     let key = task::wait_key(site.slot);
     let sequence = register(ctx, site.sequence_register);
-    let switches = task::switches(&settings());
-    let registers = lasting_registers(ctx, &site, sequence);
-    let sequence = sequence.map_or(SpinState::NO_SEQUENCE, |value| value & 0xffff_ffff);
+    let seen = Seen {
+        now_ns,
+        switches: task::switches(&settings()),
+        registers: lasting_registers(ctx, &site, sequence),
+        sequence: sequence.map_or(SpinState::NO_SEQUENCE, |value| value & 0xffff_ffff),
+    };
     if let Some(spin) = SPINS.get_ptr_mut(key) {
         // SAFETY: the element is this key's or was until a moment ago.
         let spin = unsafe { &mut *spin };
-        if spin.continues(now_ns, sequence, switches, registers) {
+        if spin.continues(now_ns, seen.sequence, seen.switches, seen.registers) {
             spin.last_ns = now_ns;
             spin.pauses += 1;
             spin.cpu = task::cpu();
             return;
         }
-        let ended = *spin;
-        if SPINS.remove(key).is_ok() {
-            finish(key, &ended);
-        }
+        end(key, spin);
     }
-    begin(ctx, key, now_ns, sequence, switches, registers);
+    begin(ctx, key, &seen);
 }
 
-#[inline]
-fn begin(
-    ctx: &ProbeContext,
-    key: WaitKey,
+/// What a `pause` shows.
+struct Seen {
     now_ns: u64,
     sequence: u64,
     switches: u64,
     registers: u64,
-) {
+}
+
+#[inline(never)]
+fn begin(ctx: &ProbeContext, key: WaitKey, seen: &Seen) {
     let reader = task::current();
-    let state = SpinState {
-        first_ns: now_ns,
-        last_ns: now_ns,
-        pauses: 1,
+    let Seen {
+        now_ns,
         sequence,
         switches,
         registers,
-        tgid: reader.tgid,
-        stack: stack(ctx),
-        cpu: task::cpu(),
-        reserved: 0,
-        comm: reader.comm,
+    } = *seen;
+    let Some(state) = SPIN.get_ptr_mut(0) else {
+        return;
     };
+    // SAFETY: this CPU's element.
+    let state = unsafe { &mut *state };
+    // Field by field: the compiler would make the whole on the stack first.
+    state.first_ns = now_ns;
+    state.last_ns = now_ns;
+    state.pauses = 1;
+    state.sequence = sequence;
+    state.switches = switches;
+    state.registers = registers;
+    state.tgid = reader.tgid;
+    state.stack = stack(ctx);
+    state.cpu = task::cpu();
+    state.reserved = 0;
+    state.comm = reader.comm;
+    state.edge = Edge::unknown(reason::UNKNOWN_WORD);
+    blame::find(ctx, key.slot, sequence, &mut state.edge);
+    let state = &*state;
     if SPINS.insert(key, state, u64::from(BPF_NOEXIST)).is_err() {
         lose(loss::SPINS_FULL);
+    }
+}
+
+/// The wait is over.
+#[inline(never)]
+fn end(key: WaitKey, spin: &SpinState) {
+    let Some(ended) = SPIN.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: this CPU's element.
+    let ended = unsafe { &mut *ended };
+    *ended = *spin;
+    if SPINS.remove(key).is_ok() {
+        if let Some(counters) = counters(key.slot) {
+            counters.complete(ended.duration_ns());
+        }
+        let event = ended.event(key);
+        complete(&event);
+        blame::credit(&event, &ended.edge);
     }
 }
 
@@ -92,12 +127,4 @@ fn lasting_registers(ctx: &ProbeContext, site: &SiteEntry, sequence: Option<u64>
         (3 | 5 | 12..=15, Some(value)) => sum.wrapping_sub(value),
         _ => sum,
     }
-}
-
-#[inline]
-fn finish(key: WaitKey, spin: &SpinState) {
-    if let Some(counters) = counters(key.slot) {
-        counters.complete(spin.duration_ns());
-    }
-    complete(&spin.event(key));
 }

@@ -53,16 +53,19 @@ pub(crate) fn switches(settings: &Settings) -> u64 {
     read(task + u64::from(settings.task_nvcsw)).unwrap_or_default()
 }
 
-/// The owner of the lock at `lock`, whose owner pointer lies `offset` bytes from it.
+/// The task that owns the lock at `lock`, whose owner pointer lies `offset` bytes from it; zero when
+/// there is none.
 ///
 /// The low bits of the pointer are flags: `RT_MUTEX_HAS_WAITERS` (`kernel/locking/rtmutex_common.h`),
 /// `MUTEX_FLAGS` (`kernel/locking/mutex.h`). A task is aligned to far more than these.
 #[inline]
-pub(crate) fn owner(lock: u64, offset: i32, settings: &Settings) -> Task {
-    let task = read::<u64>(lock.wrapping_add_signed(i64::from(offset))).unwrap_or_default() & !7;
-    if task == 0 {
-        return Task::default();
-    }
+pub(crate) fn owner(lock: u64, offset: i32) -> u64 {
+    read::<u64>(lock.wrapping_add_signed(i64::from(offset))).unwrap_or_default() & !7
+}
+
+/// The task whose `task_struct` lies at `task`.
+#[inline]
+pub(crate) fn describe(task: u64, settings: &Settings) -> Task {
     let Settings {
         task_pid,
         task_tgid,

@@ -5,10 +5,12 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use globset::{Glob, GlobBuilder};
 
+mod blame;
 mod retries;
 mod sites;
 mod watch;
 
+pub use blame::{BlameArguments, Threshold};
 pub use retries::{ConvergeArguments, RetryArguments};
 pub use sites::{InputArguments, RoleArgument, SelectionArguments, SitesArguments};
 pub use watch::WatchArguments;
@@ -155,6 +157,9 @@ pub struct TraceArguments {
     /// Which read sections are watched at their checks.
     #[command(flatten)]
     pub converge: ConvergeArguments,
+    /// When writers are probed on demand.
+    #[command(flatten)]
+    pub blame: BlameArguments,
     /// What counts: kprobes, tracepoints of contended locks, samples of the CPU clock
     #[arg(
         long,

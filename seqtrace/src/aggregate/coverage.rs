@@ -22,6 +22,7 @@ pub fn cover(plan: &Plan, refusals: &[(u32, String)]) -> Coverage {
             kind,
             backend,
             skip,
+            on_demand,
             ..
         } = target;
         coverage.sites += 1;
@@ -33,6 +34,8 @@ pub fn cover(plan: &Plan, refusals: &[(u32, String)]) -> Coverage {
         } else if let Some(reason) = refusals.get(&slot) {
             coverage.refused += 1;
             add_one(&mut coverage.refusals, reason);
+        } else if *on_demand {
+            coverage.on_demand += 1;
         } else {
             *covered += 1;
             *match backend {

@@ -104,6 +104,7 @@ impl Snapshot {
             lost("tasks_full"),
         );
         self.check_stacks(&mut check, lost("stack_counts_full"));
+        self.check_blames(&mut check, lost("blames_full"));
         self.check_seqcounts(&mut check);
         check.0
     }
@@ -139,6 +140,35 @@ impl Snapshot {
         }
         check.equal(
             "events not credited to a stack = stack_counts_full",
+            "all",
+            missing,
+            lost,
+        );
+    }
+
+    /// Every single wait that was seen has a writer, or a reason why none is known.
+    fn check_blames(&self, check: &mut Check, lost: u64) {
+        let waits = self.rows.iter().filter(|row| {
+            row.backend != Backend::Sample && matches!(row.kind, Kind::Block | Kind::Spin)
+        });
+        // Documents that are older than blame.
+        let told = self.rows.iter().any(|row| !row.unblamed.is_empty());
+        if self.blames.is_empty() && !told && lost == 0 {
+            return;
+        }
+        let mut missing = 0;
+        for row in waits {
+            let blames = self.blames.iter().filter(|blame| blame.slot == row.slot);
+            let (count, wait_ns) = blames.fold((0, 0), |(count, wait_ns), blame| {
+                (count + blame.count, wait_ns + blame.wait_ns)
+            });
+            let known = count + row.unblamed.values().sum::<u64>();
+            check.at_most("blamed + unblamed <= count", &row.site, known, row.count);
+            check.at_most("time blamed <= total", &row.site, wait_ns, row.total_ns);
+            missing += row.count.saturating_sub(known);
+        }
+        check.equal(
+            "waits neither blamed nor unblamed = blames_full",
             "all",
             missing,
             lost,
@@ -188,6 +218,7 @@ fn coverage(check: &mut Check, coverage: &Coverage) {
         probed,
         contention,
         sampled,
+        on_demand,
         skipped,
         refused,
         skips,
@@ -197,9 +228,9 @@ fn coverage(check: &mut Check, coverage: &Coverage) {
     } = coverage;
     let mut equal = |identity, left, right| check.equal(identity, "coverage", left, right);
     equal(
-        "sites = probed + contention + sampled + skipped + refused",
+        "sites = probed + contention + sampled + on demand + skipped + refused",
         *sites,
-        probed + contention + sampled + skipped + refused,
+        probed + contention + sampled + on_demand + skipped + refused,
     );
     equal("skipped = reasons", *skipped, skips.values().sum());
     equal("refused = reasons", *refused, refusals.values().sum());

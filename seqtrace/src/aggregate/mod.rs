@@ -11,6 +11,7 @@ use std::{
 
 use crate::{collect::batch::Batch, plan::Plan};
 
+pub mod blame;
 pub mod coverage;
 pub mod histogram;
 pub mod identity;
@@ -32,7 +33,7 @@ use self::{
     frames::FrameNames,
     longest::Longest,
     rows::SiteLabel,
-    snapshot::{Costs, Coverage, Samples, Snapshot},
+    snapshot::{Costs, Coverage, DemandRow, Samples, Snapshot},
 };
 
 /// What does not change during a session.
@@ -65,6 +66,7 @@ pub struct Aggregate {
     /// The newest totals; its open spins are counted already, its events are in `longest`.
     totals: Batch,
     longest: Longest,
+    demands: Vec<DemandRow>,
 }
 
 impl Aggregate {
@@ -87,7 +89,13 @@ impl Aggregate {
             names: FrameNames::new(symbolise),
             totals: Batch::default(),
             longest: Longest::default(),
+            demands: Vec::new(),
         }
+    }
+
+    /// Takes over when whose writers were probed.
+    pub fn tell_demands(&mut self, demands: &[DemandRow]) {
+        self.demands = demands.to_vec();
     }
 
     /// Takes over a longer list of refusals: sites whose module has left.
@@ -145,6 +153,8 @@ impl Aggregate {
             converge_ns: *converge_ns,
             seqcounts: seqcounts::seqcounts(&rows),
             stacks: stacks::stacks(&rows, &self.totals, &self.names),
+            demands: self.demands.clone(),
+            blames: blame::blames(&self.labels, &self.totals, &self.names),
             rows,
             events: events.rows(&self.labels, &self.names),
             coverage: self.coverage.clone(),

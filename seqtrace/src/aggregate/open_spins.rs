@@ -31,6 +31,11 @@ pub(super) fn count(batch: &mut Batch, stacks: bool) {
                 tid: key.thread().into(),
             },
         ));
+        let (event, edge) = (spin.event(*key), &spin.edge);
+        match edge.reason() {
+            Some(reason) => counters.unblamed[reason] += 1,
+            None => batch.blames.push((edge.key(&event), edge.value(&event))),
+        }
         if stacks {
             batch.stacks.push((
                 StackKey {

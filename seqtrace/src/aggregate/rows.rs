@@ -6,7 +6,7 @@ use seqtrace_common::counters::{SiteCounters, TaskKey, TaskValue, side};
 
 use crate::{
     aggregate::{
-        comm, histogram, runs,
+        blame, comm, histogram, runs,
         snapshot::{Row, Runs, TaskRow},
     },
     collect::batch::Batch,
@@ -91,6 +91,7 @@ fn row(
         max_ns,
         slept,
         owned,
+        unblamed,
         histogram,
     } = counters;
     let histogram = histogram::sparse(histogram);
@@ -110,6 +111,7 @@ fn row(
         runs,
         slept: *slept,
         owned: *owned,
+        unblamed: blame::unblamed(unblamed),
         p50_ns: histogram::quantile(&histogram, *max_ns, 0.50),
         p99_ns: histogram::quantile(&histogram, *max_ns, 0.99),
         histogram,

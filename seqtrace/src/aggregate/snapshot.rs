@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    aggregate::blame::BlameRow,
     discover::catalog::Lockname,
     plan::{Backend, Kind},
 };
@@ -32,6 +33,12 @@ pub struct Snapshot {
     pub seqcounts: Vec<SeqcountRow>,
     /// Kernel stacks of the readers, when stacks were asked for.
     pub stacks: Vec<StackRow>,
+    /// Who kept whom waiting: blocks and spins whose writer is known, most time lost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blames: Vec<BlameRow>,
+    /// When whose writers were probed because readers lost time, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demands: Vec<DemandRow>,
     /// The longest events that came through the ring, longest first.
     pub events: Vec<EventRow>,
     /// What became of all sites.
@@ -96,6 +103,9 @@ pub struct Row {
     pub slept: u64,
     /// Blocks whose lock had an owner at the call.
     pub owned: u64,
+    /// Blocks and spins whose writer is not known, by reason; the others are in [`Snapshot::blames`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unblamed: BTreeMap<String, u64>,
     /// Durations by power of two: (lower bound in nanoseconds, events), ascending, empty buckets
     /// left out. Sums up to `count` for blocks and spins, for checks to the runs that are over; empty
     /// for retries and fallbacks.
@@ -204,6 +214,21 @@ pub struct StackRow {
     pub total_ns: u64,
 }
 
+/// The writers of one seqcount were probed for a while.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct DemandRow {
+    /// Name of the seqcount.
+    pub seqcount: String,
+    /// Time that its readers lost for each second of the interval before, nanoseconds.
+    pub lost_ns: u64,
+    /// Increments that were probed.
+    pub probes: u64,
+    /// From when on, nanoseconds since the counting began.
+    pub began_ns: u64,
+    /// Until when; `None`: to the end.
+    pub ended_ns: Option<u64>,
+}
+
 /// One event over the threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventRow {
@@ -239,7 +264,7 @@ pub struct EventRow {
     pub frames: Vec<String>,
 }
 
-/// What became of all sites: `sites = probed + contention + sampled + skipped + refused`.
+/// What became of all sites: `sites = probed + contention + sampled + on demand + skipped + refused`.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Coverage {
     /// All sites of the catalog.
@@ -252,6 +277,9 @@ pub struct Coverage {
     /// Sites that are sampled.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub sampled: u64,
+    /// Increments that are probed only while readers lose time for their seqcount.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub on_demand: u64,
     /// Sites left out by us.
     pub skipped: u64,
     /// Sites the kernel refused.

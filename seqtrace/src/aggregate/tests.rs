@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use seqtrace_common::{
+    blame::{Edge, reason},
     counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue, side},
     event::{self, Event},
     loss,
@@ -108,6 +109,7 @@ fn open_spin(slot: u32, tid: u32, duration_ns: u64) -> (WaitKey, SpinState) {
         cpu: 1,
         reserved: 0,
         comm: comm::bytes("reader"),
+        edge: Edge::unknown(reason::NOT_FOLLOWED),
     };
     (WaitKey { tid, slot }, spin)
 }
@@ -137,6 +139,8 @@ fn batch() -> Batch {
     block.owned = 2;
     let mut spin = waits(&[40, 50]);
     spin.hits += 30;
+    block.unblamed[0] = 3;
+    spin.unblamed[1] = 2;
     let mut losses = [0; loss::COUNT as usize];
     losses[loss::BLOCKS_FULL as usize] = 1;
     Batch {
@@ -193,7 +197,7 @@ fn each_identity_is_reported_when_it_breaks() {
     for (breaks, expected) in [
         (
             (|s| s.coverage.probed -= 1) as fn(&mut Snapshot),
-            "sites = probed + contention + sampled + skipped + refused; covered = kinds",
+            "sites = probed + contention + sampled + on demand + skipped + refused; covered = kinds",
         ),
         (|s| s.coverage.skipped += 1, "skipped = reasons"),
         (|s| s.rows[0].histogram[0].1 += 1, "histogram = count"),
@@ -211,6 +215,10 @@ fn each_identity_is_reported_when_it_breaks() {
         (
             |s| s.stacks[0].count -= 1,
             "events not credited to a stack = stack_counts_full",
+        ),
+        (
+            |s| s.rows[0].unblamed.clear(),
+            "waits neither blamed nor unblamed = blames_full",
         ),
         (|s| s.seqcounts[0].total_ns += 1, "time = that of its sites"),
     ] {

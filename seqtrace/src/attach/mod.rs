@@ -8,6 +8,7 @@ pub mod session;
 pub mod watch;
 
 mod contention;
+mod demand;
 mod guard;
 mod kprobes;
 mod links;

@@ -8,7 +8,7 @@ use aya::{
 };
 use seqtrace_common::{
     hold::WordEntry,
-    settings::{SAMPLE_NS, Settings},
+    settings::{NO_MEMBER, SAMPLE_NS, Settings},
     site::SiteEntry,
 };
 
@@ -41,6 +41,8 @@ pub struct MapSizes {
     pub runs: u32,
     /// Holds that are not over at one time; used only where increments are probed.
     pub holds: u32,
+    /// Readers that waited for one writer, by site, processes and stacks.
+    pub blames: u32,
     /// Pairs of site and task.
     pub tasks: u32,
     /// Different kernel stacks; used only with stacks on, about a kilobyte each.
@@ -58,6 +60,7 @@ impl Default for MapSizes {
             spins: 16384,
             runs: 8192,
             holds: 16384,
+            blames: 8192,
             tasks: 16384,
             stacks: 8192,
             stack_counts: 16384,
@@ -77,6 +80,10 @@ pub struct TaskLayout {
     pub comm: u32,
     /// `nvcsw`, the voluntary context switches.
     pub nvcsw: u32,
+    /// `on_cpu`, whether it runs; `None` where the kernel has no such member.
+    pub on_cpu: Option<u32>,
+    /// `__state`, zero for a task that is ready to run; `None` as above.
+    pub state: Option<u32>,
 }
 
 /// Loads the object for `slots` sites, with the programs that the table needs.
@@ -97,6 +104,7 @@ pub(super) fn load(
         spins,
         runs,
         holds,
+        blames,
         tasks,
         stacks: stack_ids,
         stack_counts,
@@ -120,7 +128,8 @@ pub(super) fn load(
         .map_max_entries("OPEN_RUNS", table.runs.len().max(1).try_into()?)
         .map_max_entries("RUN_COUNTERS", table.runs.len().max(1).try_into()?)
         .map_max_entries("WORDS", used(has_words, slots.max(1).try_into()?))
-        .map_max_entries("HOLDS", used(has_words, holds))
+        .map_max_entries("HOLDS", used(table.has_increments(), holds))
+        .map_max_entries("BLAMES", blames)
         .map_max_entries("TASKS", tasks)
         .map_max_entries("STACKS", used(*stacks, stack_ids))
         .map_max_entries("STACK_COUNTS", used(*stacks, stack_counts))
@@ -137,7 +146,7 @@ pub(super) fn load(
     describe(&mut ebpf, &table.entries)?;
     fill(&mut ebpf, "COLD", &table.cold)?;
     fill(&mut ebpf, "RETURNS", &table.returns)?;
-    place_words(&mut ebpf, &table.words)?;
+    place_words(&mut ebpf, &table.initial_words())?;
     for (name, program) in ebpf.programs_mut() {
         match program {
             Program::KProbe(program) if table.has_probes() => program.load(),
@@ -162,8 +171,8 @@ pub(super) fn describe(ebpf: &mut Ebpf, entries: &[(u64, SiteEntry)]) -> Result<
     fill(ebpf, "SITES", entries)
 }
 
-/// Says how the sequences of probed increments are reached.
-fn place_words(ebpf: &mut Ebpf, words: &[(u32, WordEntry)]) -> Result<()> {
+/// Says how sequences are reached.
+pub(super) fn place_words(ebpf: &mut Ebpf, words: &[(u32, WordEntry)]) -> Result<()> {
     let map = ebpf
         .map_mut("WORDS")
         .context("failed to find the map `WORDS`")?;
@@ -193,6 +202,8 @@ fn settings(layout: &TaskLayout, options: &AttachOptions) -> Settings {
         tgid,
         comm,
         nvcsw,
+        on_cpu,
+        state,
     } = *layout;
     Settings {
         threshold_ns: options.threshold_ns.unwrap_or(u64::MAX),
@@ -204,6 +215,8 @@ fn settings(layout: &TaskLayout, options: &AttachOptions) -> Settings {
         task_tgid: tgid,
         task_comm: comm,
         task_nvcsw: nvcsw,
+        task_on_cpu: on_cpu.unwrap_or(NO_MEMBER),
+        task_state: state.unwrap_or(NO_MEMBER),
     }
 }
 
@@ -218,6 +231,8 @@ mod tests {
             tgid: 2,
             comm: 3,
             nvcsw: 4,
+            on_cpu: Some(5),
+            state: None,
         };
         let off = settings(&layout, &AttachOptions::default());
         assert_eq!((off.events, off.stacks), (0, 0));
@@ -228,5 +243,6 @@ mod tests {
         let all = settings(&layout, &options);
         assert_eq!((all.events, all.threshold_ns), (1, 0));
         assert_eq!((all.task_pid, all.task_nvcsw), (1, 4));
+        assert_eq!((all.task_on_cpu, all.task_state), (5, NO_MEMBER));
     }
 }

@@ -23,7 +23,7 @@ use super::{
     probes::Probes,
     refusal::Refusal,
     sample::Sampler,
-    table::{LOCK_END, Probe, SlotProbes, Table},
+    table::{LOCK_END, Probe, SlotProbes, SlotWord, Table},
 };
 use crate::plan::Plan;
 
@@ -57,7 +57,8 @@ pub struct Session {
     kprobes: Option<Probes>,
     contention: Option<Contention>,
     sampler: Option<Sampler>,
-    ebpf: Ebpf,
+    pub(super) ebpf: Ebpf,
+    pub(super) words: Vec<SlotWord>,
     slots: u32,
     probes: BTreeMap<u32, SlotProbes>,
     probed: BTreeSet<u32>,
@@ -96,6 +97,7 @@ impl Session {
             contention: None,
             sampler: None,
             ebpf,
+            words: table.words.clone(),
             slots: plan
                 .targets
                 .len()
@@ -162,7 +164,7 @@ impl Session {
         }
     }
 
-    fn is_refused(&self, slot: u32) -> bool {
+    pub(super) fn is_refused(&self, slot: u32) -> bool {
         self.refusals.iter().any(|(other, _)| *other == slot)
     }
 

@@ -16,15 +16,12 @@ use crate::{
 /// The program at the ends of blocks.
 pub(super) const LOCK_END: &str = "lock_end";
 
+/// The program at the increments of sequences.
+const INCREMENT: &str = "increment";
+
 /// The programs of the object, in the order in which they are to be started.
-pub(super) const PROGRAMS: [&str; 6] = [
-    LOCK_END,
-    "lock_call",
-    "pause",
-    "retry",
-    "check",
-    "increment",
-];
+pub(super) const PROGRAMS: [&str; 6] =
+    [LOCK_END, "lock_call", "pause", "retry", "check", INCREMENT];
 
 /// One attachment: a program at an address.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,6 +45,21 @@ pub(super) struct SlotProbes {
     pub(super) on_demand: bool,
 }
 
+/// How the sequence of one target is reached.
+#[derive(Clone, Debug)]
+pub(super) struct SlotWord {
+    /// Slot of the target.
+    pub(super) slot: u32,
+    /// Name of the seqcount.
+    pub(super) seqcount: String,
+    /// Whether it is an increment that waits for somebody to ask for it.
+    pub(super) waits: bool,
+    /// Whether it is an increment.
+    pub(super) writes: bool,
+    /// How.
+    pub(super) entry: WordEntry,
+}
+
 /// The probes of one plan.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -61,8 +73,8 @@ pub(super) struct Table {
     pub(super) returns: Vec<(u64, ReturnEntry)>,
     /// The site table by run-time address.
     pub(super) entries: Vec<(u64, SiteEntry)>,
-    /// How the sequences of increments are reached, by slot.
-    pub(super) words: Vec<(u32, WordEntry)>,
+    /// How sequences are reached.
+    pub(super) words: Vec<SlotWord>,
     /// Slots of the checks whose runs are followed; the index is [`SiteEntry::run`].
     pub(super) runs: Vec<u32>,
     /// Sites refused here already.
@@ -102,6 +114,12 @@ impl Table {
         !self.probes.is_empty()
     }
 
+    /// Whether holds are to be followed.
+    pub(super) fn has_increments(&self) -> bool {
+        let mut probes = self.probes.values();
+        probes.any(|probes| probes.start.program == INCREMENT)
+    }
+
     /// The slots of the sites that are sampled, ascending.
     pub(super) fn sampled(&self) -> BTreeSet<u32> {
         self.cold.iter().map(|(_, slot)| *slot).collect()
@@ -133,11 +151,11 @@ impl Table {
             address,
             end_address,
             owner_offset,
-            word,
+            word: _,
             skip: _,
             on_demand,
         } = target;
-        self.words.extend(word.map(|word| (slot, entry_of(word))));
+        self.push_word(slot, target);
         let site = match place {
             Place::Site(site) => Some(site),
             Place::Instance(_) => None,
@@ -178,7 +196,7 @@ impl Table {
             Kind::Spin => "pause",
             Kind::Retry | Kind::Fallback => "retry",
             Kind::Check => "check",
-            Kind::Write => "increment",
+            Kind::Write => INCREMENT,
         };
         let start = Probe {
             slot,
@@ -192,6 +210,32 @@ impl Table {
         };
         self.probes.insert(slot, probes);
         self.entries.push((*address, entry));
+    }
+
+    fn push_word(&mut self, slot: u32, target: &Target) {
+        if let Some(word) = target.word {
+            let writes = target.kind == Kind::Write;
+            self.words.push(SlotWord {
+                slot,
+                seqcount: target.place.seqcount().label(),
+                waits: writes && target.on_demand,
+                writes,
+                entry: entry_of(word),
+            });
+        }
+    }
+
+    /// What the kernel side is told about words from the start: increments that wait are not told, and
+    /// readers are told whether the writers are probed.
+    pub(super) fn initial_words(&self) -> Vec<(u32, WordEntry)> {
+        let probed = self.words.iter().filter(|word| word.writes && !word.waits);
+        let probed: BTreeSet<&str> = probed.map(|word| &*word.seqcount).collect();
+        let told = self.words.iter().filter(|word| !word.waits);
+        let entry = |word: &SlotWord| WordEntry {
+            followed: u32::from(probed.contains(&*word.seqcount)),
+            ..word.entry
+        };
+        told.map(|word| (word.slot, entry(word))).collect()
     }
 
     /// The probes to be attached from the start, in their order: ends of blocks first.

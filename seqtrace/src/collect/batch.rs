@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use seqtrace_common::{
+    blame::{BlameKey, BlameValue},
     counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue},
     event::Event,
     loss,
@@ -19,10 +20,12 @@ pub struct Batch {
     pub counters: Vec<SiteCounters>,
     /// Contents of `TASKS`.
     pub tasks: Vec<(TaskKey, TaskValue)>,
+    /// Contents of `BLAMES`.
+    pub blames: Vec<(BlameKey, BlameValue)>,
     /// Contents of `STACK_COUNTS`; empty unless stacks were asked for.
     pub stacks: Vec<(StackKey, StackValue)>,
-    /// Return addresses by stack id, innermost first; every id seen in `stacks`, `spins` and
-    /// `events` that could be read.
+    /// Return addresses by stack id, innermost first; every id seen in `stacks`, `blames`,
+    /// `spins` and `events` that could be read.
     pub frames: HashMap<i32, Vec<u64>>,
     /// Slots of the readers inside a lock call, with how many.
     pub blocks_in_flight: HashMap<u32, u64>,

@@ -18,7 +18,7 @@ use super::{
     batch::Batch,
     longest::Longest,
     maps::{Maps, contents, take},
-    quiet::{Reaped, is_crowded, quiet},
+    quiet::{Reaped, Room, is_crowded, quiet},
     stacks::Stacks,
 };
 use crate::attach::{MapSizes, Missed, Session};
@@ -143,6 +143,7 @@ impl Collector {
         let MapSizes {
             blocks,
             spins: spin_room,
+            blames,
             tasks,
             stack_counts,
             ..
@@ -153,6 +154,9 @@ impl Collector {
             counters,
             losses: self.maps.losses()?,
             samples_elsewhere: self.samples.then(|| self.maps.elsewhere()).transpose()?,
+            blames: contents(&self.maps.blames, blames, "BLAMES")?
+                .into_iter()
+                .collect(),
             tasks: contents(&self.maps.tasks, tasks, "TASKS")?
                 .into_iter()
                 .collect(),
@@ -198,8 +202,8 @@ impl Collector {
     }
 
     /// Puts the open waits into the batch, but for those that have been quiet for long.
-    fn read_spins(&mut self, batch: &mut Batch, room: u32) -> Result<()> {
-        let mut spins = contents(&self.maps.spins, room, "SPINS")?;
+    fn read_spins(&mut self, batch: &mut Batch, capacity: u32) -> Result<()> {
+        let mut spins = contents(&self.maps.spins, capacity, "SPINS")?;
         let now = clock_gettime(ClockId::CLOCK_MONOTONIC).context("failed to read the clock")?;
         let now_ns = Duration::from(now)
             .as_nanos()
@@ -208,16 +212,24 @@ impl Collector {
         let MapSizes {
             tasks,
             stack_counts,
+            blames,
             ..
         } = self.sizes;
-        let stacks = if self.stacks_on { stack_counts } else { 0 };
-        for key in quiet(&spins, room, now_ns) {
+        let room = Room {
+            tasks: tasks as usize,
+            stacks: if self.stacks_on {
+                stack_counts as usize
+            } else {
+                0
+            },
+            blames: blames as usize,
+        };
+        for key in quiet(&spins, capacity, now_ns) {
             // A wait that is gone meanwhile has been counted by the kernel side.
             if let Some(spin) = spins.remove(&key)
                 && self.maps.spins.remove(&key).is_ok()
             {
-                self.reaped
-                    .count(key, &spin, tasks as usize, stacks as usize);
+                self.reaped.count(key, &spin, room);
                 if self
                     .threshold_ns
                     .is_some_and(|threshold_ns| spin.duration_ns() >= threshold_ns)
@@ -238,7 +250,18 @@ impl Collector {
             .stacks
             .iter()
             .map(|(key, _)| key.stack)
-            .chain(batch.spins.iter().map(|(_, spin)| spin.stack))
+            .chain(
+                batch
+                    .blames
+                    .iter()
+                    .flat_map(|(key, _)| [key.stack, key.writer_stack]),
+            )
+            .chain(
+                batch
+                    .spins
+                    .iter()
+                    .flat_map(|(_, spin)| [spin.stack, spin.edge.stack]),
+            )
             .chain(batch.events.iter().map(|event| event.stack));
         batch.frames = self.stacks.frames(ids);
     }

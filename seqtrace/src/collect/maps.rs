@@ -11,6 +11,7 @@ use aya::{
     maps::{HashMap as KernelMap, Map, MapData, MapError, PerCpuArray},
 };
 use seqtrace_common::{
+    blame::{BlameKey, BlameValue},
     counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue},
     hold::HoldState,
     loss,
@@ -27,6 +28,7 @@ pub(super) struct Maps {
     pub(super) spins: KernelMap<MapData, WaitKey, SpinState>,
     pub(super) runs: KernelMap<MapData, RunKey, RunState>,
     pub(super) holds: KernelMap<MapData, u64, HoldState>,
+    pub(super) blames: KernelMap<MapData, BlameKey, BlameValue>,
     pub(super) tasks: KernelMap<MapData, TaskKey, TaskValue>,
     pub(super) stack_counts: KernelMap<MapData, StackKey, StackValue>,
     counters: PerCpuArray<MapData, SiteCounters>,
@@ -44,6 +46,7 @@ impl Maps {
             spins: take(session, "SPINS")?,
             runs: take(session, "RUNS")?,
             holds: take(session, "HOLDS")?,
+            blames: take(session, "BLAMES")?,
             tasks: take(session, "TASKS")?,
             stack_counts: take(session, "STACK_COUNTS")?,
             counters: take(session, "COUNTERS")?,

@@ -9,6 +9,7 @@
 use std::{collections::HashMap, hash::Hash};
 
 use seqtrace_common::{
+    blame::{BlameKey, BlameValue},
     counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue, side},
     loss,
     wait::{SpinState, WaitKey},
@@ -49,22 +50,37 @@ pub(super) struct Reaped {
     counters: HashMap<u32, SiteCounters>,
     tasks: HashMap<TaskKey, TaskValue>,
     stacks: HashMap<StackKey, StackValue>,
+    blames: HashMap<BlameKey, BlameValue>,
     losses: [u64; loss::COUNT as usize],
 }
 
+/// How many entries of each kind are kept at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) tasks: usize,
+    /// None where the session has no stacks.
+    pub(super) stacks: usize,
+    pub(super) blames: usize,
+}
+
 impl Reaped {
-    /// Counts a wait as the kernel side would have: in at most `tasks` and `stacks` entries, and
-    /// by stack only where the session has stacks.
-    pub(super) fn count(&mut self, key: WaitKey, spin: &SpinState, tasks: usize, stacks: usize) {
+    /// Counts a wait as the kernel side would have.
+    pub(super) fn count(&mut self, key: WaitKey, spin: &SpinState, room: Room) {
         let SpinState {
             tgid, stack, comm, ..
         } = *spin;
         let WaitKey { slot, tid: _ } = key;
         let duration_ns = spin.duration_ns();
-        self.counters
-            .entry(slot)
-            .or_insert(SiteCounters::ZERO)
-            .complete(duration_ns);
+        let counters = self.counters.entry(slot).or_insert(SiteCounters::ZERO);
+        counters.complete(duration_ns);
+        let (event, edge) = (spin.event(key), &spin.edge);
+        if let Some(reason) = edge.reason() {
+            counters.unblamed[reason] += 1;
+        } else if let Some(value) = bounded(&mut self.blames, edge.key(&event), room.blames) {
+            value.add(&edge.value(&event));
+        } else {
+            self.losses[loss::BLAMES_FULL as usize] += 1;
+        }
         let task = TaskKey {
             slot,
             side: side::READER,
@@ -72,7 +88,7 @@ impl Reaped {
             reserved: 0,
             comm,
         };
-        if let Some(value) = bounded(&mut self.tasks, task, tasks) {
+        if let Some(value) = bounded(&mut self.tasks, task, room.tasks) {
             add_task(
                 value,
                 &TaskValue {
@@ -84,10 +100,14 @@ impl Reaped {
         } else {
             self.losses[loss::TASKS_FULL as usize] += 1;
         }
-        if stacks == 0 {
+        if room.stacks == 0 {
             return;
         }
-        if let Some(value) = bounded(&mut self.stacks, StackKey { slot, stack, comm }, stacks) {
+        if let Some(value) = bounded(
+            &mut self.stacks,
+            StackKey { slot, stack, comm },
+            room.stacks,
+        ) {
             add_stack(
                 value,
                 &StackValue {
@@ -106,6 +126,7 @@ impl Reaped {
             counters,
             tasks,
             stacks,
+            blames,
             losses,
         } = self;
         for (slot, counters) in counters {
@@ -113,6 +134,7 @@ impl Reaped {
         }
         merge(&mut batch.tasks, tasks, add_task);
         merge(&mut batch.stacks, stacks, add_stack);
+        merge(&mut batch.blames, blames, BlameValue::add);
         for (sum, more) in batch.losses.iter_mut().zip(losses) {
             *sum += more;
         }
@@ -173,6 +195,8 @@ fn add_stack(sum: &mut StackValue, more: &StackValue) {
 
 #[cfg(test)]
 mod tests {
+    use seqtrace_common::blame::{Edge, reason, state};
+
     use super::*;
 
     fn spin(first_ns: u64, last_ns: u64) -> SpinState {
@@ -188,6 +212,15 @@ mod tests {
             cpu: 0,
             reserved: 0,
             comm: *b"reader\0\0\0\0\0\0\0\0\0\0",
+            edge: Edge::unknown(reason::WRITER_GONE),
+        }
+    }
+
+    const fn room(tasks: usize, stacks: usize) -> Room {
+        Room {
+            tasks,
+            stacks,
+            blames: 1,
         }
     }
 
@@ -221,8 +254,8 @@ mod tests {
     #[test]
     fn what_was_reaped_stays_in_every_batch() {
         let mut reaped = Reaped::default();
-        reaped.count(WaitKey { tid: 51, slot: 1 }, &spin(100, 1100), 8, 8);
-        reaped.count(WaitKey { tid: 52, slot: 1 }, &spin(100, 110), 8, 8);
+        reaped.count(WaitKey { tid: 51, slot: 1 }, &spin(100, 1100), room(8, 8));
+        reaped.count(WaitKey { tid: 52, slot: 1 }, &spin(100, 110), room(8, 8));
         for _ in 0..2 {
             let mut batch = batch();
             reaped.add_to(&mut batch);
@@ -252,7 +285,7 @@ mod tests {
     #[test]
     fn reaped_tasks_are_added_to_those_of_the_kernel_side() {
         let mut reaped = Reaped::default();
-        reaped.count(WaitKey { tid: 51, slot: 1 }, &spin(0, 10), 8, 0);
+        reaped.count(WaitKey { tid: 51, slot: 1 }, &spin(0, 10), room(8, 0));
         let mut batch = batch();
         let key = TaskKey {
             slot: 1,
@@ -289,7 +322,7 @@ mod tests {
         let mut reaped = Reaped::default();
         for tgid in 0..3 {
             let spin = SpinState { tgid, ..spin(0, 1) };
-            reaped.count(WaitKey { tid: tgid, slot: 0 }, &spin, 2, 1);
+            reaped.count(WaitKey { tid: tgid, slot: 0 }, &spin, room(2, 1));
         }
         let mut batch = batch();
         reaped.add_to(&mut batch);
@@ -297,5 +330,30 @@ mod tests {
         assert_eq!(batch.tasks.len(), 2);
         assert_eq!(batch.losses[loss::TASKS_FULL as usize], 1);
         assert_eq!(batch.losses[loss::STACK_COUNTS_FULL as usize], 0);
+    }
+
+    #[test]
+    fn reaped_waits_are_blamed_as_far_as_there_is_room() {
+        let mut reaped = Reaped::default();
+        for (tid, verdict) in [
+            (1, state::RUNNING),
+            (2, state::RUNNING),
+            (3, state::PREEMPTED),
+            (4, reason::WRITER_GONE),
+        ] {
+            let spin = SpinState {
+                edge: Edge::unknown(verdict),
+                ..spin(0, 10)
+            };
+            reaped.count(WaitKey { tid, slot: 0 }, &spin, room(8, 0));
+        }
+        let mut batch = batch();
+        reaped.add_to(&mut batch);
+        let [(key, value)] = batch.blames[..] else {
+            panic!("{:?}", batch.blames)
+        };
+        assert_eq!((key.state, value.count, value.wait_ns), (0, 2, 20));
+        assert_eq!(batch.losses[loss::BLAMES_FULL as usize], 1);
+        assert_eq!(batch.counters[0].unblamed.iter().sum::<u64>(), 1);
     }
 }

@@ -7,6 +7,7 @@ use crate::config::{Config, Task};
 pub mod audit;
 pub mod backends;
 pub mod child;
+mod demand;
 pub mod doctor;
 pub mod interrupt;
 pub mod prepare;

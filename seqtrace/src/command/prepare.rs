@@ -63,7 +63,7 @@ pub fn require(checks: &[Check]) -> Result<()> {
 /// When the kernel or the user's rights do not allow it, in one line that says what to do.
 pub fn prepare(
     sources: &Sources,
-    request: &RequestWords,
+    (request, blame): (&RequestWords, bool),
     backends: Backends,
     progress: bool,
 ) -> Result<Prepared> {
@@ -82,6 +82,7 @@ pub fn prepare(
         retries: SeqcountNames::new(retries),
         backends,
         writers: SeqcountNames::new(writers),
+        blame,
     };
     let owners = owner_offsets(&running.btf);
     let mut plan = plan(&catalog, &bases, &hazards, owners, &request)?;
@@ -187,17 +188,20 @@ fn owner_offsets(types: &Btf) -> OwnerOffsets {
 ///
 /// When the kernel's BTF does not have it.
 pub fn task_layout(types: &Btf) -> Result<TaskLayout> {
+    let known = |member: &str| {
+        let offset = types.member_offset("task_struct", member)?;
+        u32::try_from(offset).ok()
+    };
     let offset = |member: &str| {
-        types
-            .member_offset("task_struct", member)
-            .and_then(|offset| u32::try_from(offset).ok())
-            .with_context(|| format!("this kernel's BTF has no `task_struct.{member}`"))
+        known(member).with_context(|| format!("this kernel's BTF has no `task_struct.{member}`"))
     };
     Ok(TaskLayout {
         pid: offset("pid")?,
         tgid: offset("tgid")?,
         comm: offset("comm")?,
         nvcsw: offset("nvcsw")?,
+        on_cpu: known("on_cpu"),
+        state: known("__state"),
     })
 }
 

@@ -13,19 +13,20 @@ use crate::{
     command::{
         backends,
         child::{self, Child, Program},
+        demand::WritersOnDemand,
         interrupt::Interrupt,
         prepare::{self, Prepared},
         privilege,
         progress::Progress,
     },
-    config::{Span, Trace},
+    config::{Blame, Span, Trace},
     kernel::{
         feature,
         inlined::InlinedCalls,
         instance, modules,
         running::{Running, VMLINUX},
     },
-    plan::Plan,
+    plan::{Plan, demand::Limits},
 };
 
 /// Time between two looks at what may need care when nobody watches.
@@ -73,7 +74,7 @@ pub async fn trace(
     let _instance = instance::claim()?;
     let prepared = prepare::prepare(
         &request.trace.sources,
-        &request.trace.request,
+        (&request.trace.request, request.trace.blame.is_some()),
         backends,
         request.progress,
     )?;
@@ -87,9 +88,15 @@ pub async fn trace(
         refusals: refusals(&session),
         modules: planned_modules(&prepared.plan),
         departed: BTreeSet::new(),
+        writers: writers(&prepared.plan, request.trace),
     };
-    privilege::give_up(&prepared.plan).await;
-    let ending = run.watch(request, program, interrupt, &mut observe).await?;
+    // Probes that come later need them.
+    if run.writers.is_none() {
+        privilege::give_up(&prepared.plan).await;
+    }
+    let ending = run
+        .watch(&mut session, request, program, (interrupt, &mut observe))
+        .await?;
     let elapsed = session.close_window()?;
     let status = match ending {
         Ending::ByItself(status) => Some(status),
@@ -206,6 +213,11 @@ fn refusals(session: &Session) -> Vec<(u32, String)> {
         .collect()
 }
 
+fn writers(plan: &Plan, trace: &Trace) -> Option<WritersOnDemand> {
+    let Blame { above, lasting } = trace.blame?;
+    Some(WritersOnDemand::new(plan, Limits { above, lasting }))
+}
+
 /// Modules that have a probe.
 fn planned_modules(plan: &Plan) -> BTreeSet<String> {
     plan.targets
@@ -233,40 +245,63 @@ struct Run<'a> {
     refusals: Vec<(u32, String)>,
     modules: BTreeSet<String>,
     departed: BTreeSet<String>,
+    writers: Option<WritersOnDemand>,
 }
 
 impl Run<'_> {
     /// Collects until the span is over.
     async fn watch(
         &mut self,
+        session: &mut Session,
         request: &Request<'_>,
         program: Option<Program>,
-        interrupt: &mut Interrupt,
-        observe: &mut impl FnMut(&Snapshot) -> Result<()>,
+        (interrupt, observe): (&mut Interrupt, &mut impl FnMut(&Snapshot) -> Result<()>),
     ) -> Result<Ending> {
         let deadline = request
             .span
             .duration
             .map(|duration| Instant::now() + duration);
         let mut child = program.map(|program| program.start()).transpose()?;
+        // What readers lose is to be known each time where writers are probed because of it.
+        let is_watched = request.interval.is_some() || self.writers.is_some();
         loop {
             tokio::select! {
                 biased;
                 () = interrupt.wait() => break,
                 status = ended(child.as_mut()) => return status.map(Ending::ByItself),
                 () = passed(deadline) => break,
-                batch = next(&mut self.collector, request.interval.is_some()) => {
+                batch = next(&mut self.collector, is_watched) => {
                     if let Some(batch) = batch? {
                         self.aggregate.add(batch);
                     }
                     self.look_for_departed()?;
+                    let snapshot = self.aggregate.snapshot();
+                    self.look_for_demand(session, &snapshot)?;
                     if request.interval.is_some() {
-                        observe(&self.aggregate.snapshot())?;
+                        observe(&snapshot)?;
                     }
                 }
             }
         }
         Ok(child.map_or(Ending::Nothing, Ending::Running))
+    }
+
+    /// Probes writers while their readers lose time.
+    fn look_for_demand(&mut self, session: &mut Session, snapshot: &Snapshot) -> Result<()> {
+        let Some(writers) = &mut self.writers else {
+            return Ok(());
+        };
+        if !writers.look(snapshot, session, &mut self.collector)? {
+            return Ok(());
+        }
+        self.aggregate.tell_demands(writers.rows());
+        let known = self.refusals.iter().map(|(slot, _)| *slot);
+        let known: BTreeSet<u32> = known.collect();
+        let new = refusals(session).into_iter();
+        self.refusals
+            .extend(new.filter(|(slot, _)| !known.contains(slot)));
+        self.aggregate.refuse(self.plan, &self.refusals);
+        Ok(())
     }
 
     /// The kernel takes the probes of a module off when it leaves (`kernel/kprobes.c`,

@@ -37,7 +37,7 @@ pub async fn watch(
     prepare::require(&feature::discover_checks())?;
     let prepared = prepare::prepare(
         sources,
-        &RequestWords::default(),
+        (&RequestWords::default(), false),
         backends::of_kernel(),
         progress,
     )?;

@@ -10,9 +10,9 @@ use anyhow::{Result, ensure};
 use globset::Glob;
 
 use crate::cli::{
-    AuditArguments, BackendArgument, Cli, Command, ConvergeArguments, DiscoverArguments,
-    DoctorArguments, FlameArguments, FlameFormat, RetryArguments, StatArguments, TextSource,
-    TopArguments, TraceArguments, VerbosityArguments, WatchArguments,
+    AuditArguments, BackendArgument, BlameArguments, Cli, Command, ConvergeArguments,
+    DiscoverArguments, DoctorArguments, FlameArguments, FlameFormat, RetryArguments, StatArguments,
+    TextSource, Threshold, TopArguments, TraceArguments, VerbosityArguments, WatchArguments,
 };
 
 mod sites;
@@ -105,6 +105,8 @@ pub struct Trace {
     pub request: RequestWords,
     /// A read section that has been retrying for longer does not converge.
     pub converge_within: Duration,
+    /// When writers are probed on demand; `None`: never.
+    pub blame: Option<Blame>,
     /// Whether the readers' stacks are walked and counted.
     pub stacks: bool,
     /// What may count.
@@ -113,6 +115,15 @@ pub struct Trace {
     pub debuginfo: Option<PathBuf>,
     /// Where sites come from.
     pub sources: Sources,
+}
+
+/// When writers are probed on demand.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Blame {
+    /// Readers of one seqcount lose more than this in a second.
+    pub above: Duration,
+    /// For how long.
+    pub lasting: Duration,
 }
 
 /// What is probed beyond the cold sites.
@@ -300,6 +311,7 @@ fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityAr
     let TraceArguments {
         threshold,
         converge,
+        blame,
         backend,
         debuginfo,
         discover,
@@ -313,6 +325,7 @@ fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityAr
         threshold,
         request: request(retries),
         converge_within,
+        blame: on_demand(&blame),
         stacks,
         backends: choice(&backend),
         debuginfo,
@@ -324,6 +337,16 @@ fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityAr
 fn request(arguments: RetryArguments) -> RequestWords {
     let RetryArguments { retries, writers } = arguments;
     RequestWords { retries, writers }
+}
+
+fn on_demand(arguments: &BlameArguments) -> Option<Blame> {
+    match arguments.blame_above {
+        Threshold::Off => None,
+        Threshold::Above(above) => Some(Blame {
+            above,
+            lasting: arguments.blame_for,
+        }),
+    }
 }
 
 /// `auto` among others is for all that there is.

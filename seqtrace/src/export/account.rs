@@ -80,6 +80,10 @@ const LOSSES: [(&str, &str); seqtrace_common::loss::COUNT as usize] = [
         "caller_unknown",
         "waits for a lock without a stack that tells the caller; not counted, if it was a reader",
     ),
+    (
+        "blames_full",
+        "waits not credited to their writer: too many pairs of reader and writer",
+    ),
 ];
 
 /// The lines about the sites: `sites = probed + skipped + refused`, and the reasons.
@@ -127,6 +131,7 @@ pub(super) fn sum(coverage: &Coverage) -> String {
         probed,
         contention,
         sampled,
+        on_demand,
         skipped,
         refused,
         ..
@@ -141,6 +146,9 @@ pub(super) fn sum(coverage: &Coverage) -> String {
         |number: u64, word: &str| number > 0 || word == "probed" && coverage.covered() == 0;
     for (number, word) in covered.into_iter().filter(|(n, word)| is_used(*n, word)) {
         let _ = write!(text, "{number} {word} + ");
+    }
+    if on_demand > 0 {
+        let _ = write!(text, "{on_demand} on demand + ");
     }
     let _ = write!(text, "{skipped} skipped + {refused} refused");
     text
@@ -306,6 +314,7 @@ mod tests {
             refused: 1,
             contention: 0,
             sampled: 0,
+            on_demand: 0,
             skips: [("notrace".to_owned(), 2)].into(),
             refusals: [("EINVAL: forbidden".to_owned(), 1)].into(),
             kinds: [("spin".to_owned(), (12, 9))].into(),

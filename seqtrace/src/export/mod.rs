@@ -16,6 +16,7 @@ pub mod table;
 pub mod watch;
 
 mod account;
+mod blame;
 mod checks;
 mod columns;
 mod holds;

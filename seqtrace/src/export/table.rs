@@ -11,7 +11,7 @@ use crate::{
     },
     discover::catalog::Lockname,
     export::{
-        account, checks,
+        account, blame, checks,
         columns::{self, Column, Overflow},
         holds,
         quantity::{dash_if_zero, duration, duration_inline, plural, share, three_digits},
@@ -39,10 +39,13 @@ pub fn closing(snapshot: &Snapshot, width: Option<usize>) -> String {
     }
     parts.extend(checks::section(snapshot, width));
     parts.extend(holds::section(snapshot, width));
+    parts.extend(blame::section(snapshot, width));
     parts.push(
         in_flight(&snapshot.rows, width)
             + &checks::in_flight(&snapshot.rows, width)
             + &checks::limit(snapshot, width)
+            + &blame::demands(snapshot, width)
+            + &blame::unblamed(snapshot, width)
             + &account::coverage(&snapshot.coverage, width)
             + &account::losses(snapshot, width)
             + &account::broken(&snapshot.check(), width)

@@ -1,6 +1,6 @@
 //! What to attach: catalog × kernel facts → probes and skips. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use crate::{discover::catalog::Catalog, kernel::hazards::Hazards};
 
 mod checks;
 pub mod backend;
+pub mod demand;
 pub mod hazard;
 mod names;
 mod writers;
@@ -63,6 +64,8 @@ pub struct Request {
     pub backends: Backends,
     /// Seqcounts whose increments are probed, so that every hold is counted.
     pub writers: SeqcountNames,
+    /// Increments of the other seqcounts for which readers are seen to wait are probed on demand.
+    pub blame: bool,
 }
 
 /// Byte offsets of the rt_mutex owner from the address of each kind of lock; `None` where the
@@ -134,9 +137,14 @@ pub fn plan(
             });
         }
     }
+    let waited_for = if request.blame {
+        writers::waited_for(&targets)
+    } else {
+        BTreeSet::new()
+    };
     for (image, base, first) in first_sites {
         checks::add(&mut targets, first, image, base, hazards, request);
-        writers::add(&mut targets, image, base, hazards, request);
+        writers::add(&mut targets, image, base, hazards, (request, &waited_for));
     }
     Ok(Plan { targets })
 }

@@ -22,7 +22,7 @@ pub struct Target {
     pub end_address: Option<u64>,
     /// Byte offset of the rt_mutex owner from the lock's address, for blocks.
     pub owner_offset: Option<i32>,
-    /// How the sequence is reached, for increments.
+    /// How the sequence is reached, for increments and, where that is known, for waits.
     pub word: Option<Word>,
     /// Why it is left out; `None`: it is to be probed.
     pub skip: Option<Skip>,

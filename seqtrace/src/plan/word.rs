@@ -52,12 +52,17 @@ impl Word {
 }
 
 impl Plan {
-    /// Finds out how the sequences of probed increments are reached, and leaves out those that are not.
+    /// Finds out how the sequences of increments and of waits are reached. Increments that are not
+    /// reached are left out; waits are counted all the same, but not blamed on a hold.
     pub fn resolve_words(&mut self, variable: impl Fn(&Location) -> Option<u64>) {
-        let writers = self.targets.iter_mut();
-        for target in writers.filter(|target| target.kind == Kind::Write) {
+        for target in &mut self.targets {
+            let is_increment = match target.kind {
+                Kind::Write => true,
+                Kind::Block | Kind::Spin => false,
+                Kind::Retry | Kind::Fallback | Kind::Check => continue,
+            };
             target.word = location(target).and_then(|place| Word::new(place, &variable));
-            if target.word.is_none() && target.skip.is_none() {
+            if is_increment && target.word.is_none() && target.skip.is_none() {
                 target.skip = Some(Skip::UnknownWord);
             }
         }

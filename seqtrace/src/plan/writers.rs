@@ -2,33 +2,55 @@
 //!
 //! A latch has no hold: its readers go to the other copy. What is added by two leaves the sequence even.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 
-use super::{Kind, Place, Request, Target};
+use super::{Backend, Kind, Place, Request, Target};
 use crate::{
-    discover::catalog::{Catalog, Half, ImageCatalog, Instance, Write},
+    discover::catalog::{Catalog, Half, ImageCatalog, Instance, Name, Write},
     kernel::hazards::Hazards,
 };
 
-/// Adds a target for each increment of `image` that is asked for.
+/// Names of the seqcounts for which readers are seen to wait.
+pub(super) fn waited_for(targets: &[Target]) -> BTreeSet<String> {
+    let waits = targets.iter().filter(|target| {
+        let waits = matches!(target.kind, Kind::Block | Kind::Spin);
+        waits && target.skip.is_none() && target.backend == Backend::Probe
+    });
+    let named = waits.filter(|target| match target.place.seqcount().name {
+        Name::Global(_) | Name::Member(_) => true,
+        Name::Ambiguous(_) | Name::Unknown => false,
+    });
+    named
+        .map(|target| target.place.seqcount().label())
+        .collect()
+}
+
+/// Adds a target for each increment of `image` that is asked for, or that is to be probed on demand
+/// because readers may be seen to wait for it.
 pub(super) fn add(
     targets: &mut Vec<Target>,
     image: &ImageCatalog,
     base: u64,
     hazards: &Hazards,
-    request: &Request,
+    (request, waited_for): (&Request, &BTreeSet<String>),
 ) {
-    let wanted = image
+    let sections = image
         .instances
         .iter()
-        .filter(|instance| is_of_section(instance) && request.writers.take(&instance.seqcount));
-    targets.extend(wanted.map(|instance| {
+        .filter(|instance| is_of_section(instance));
+    targets.extend(sections.filter_map(|instance| {
+        let on_demand = !request.writers.take(&instance.seqcount);
+        if on_demand && !waited_for.contains(&instance.seqcount.label()) {
+            return None;
+        }
         let address = base.wrapping_add(instance.image_offset);
         let place = Place::Instance(instance.clone());
         let (backend, skip) = request
             .backends
             .choose(Kind::Write, &place, address, hazards);
-        Target {
+        Some(Target {
             image: image.image.clone(),
             kind: Kind::Write,
             backend,
@@ -37,9 +59,9 @@ pub(super) fn add(
             owner_offset: None,
             word: None,
             skip,
-            on_demand: false,
+            on_demand,
             place,
-        }
+        })
     }));
 }
 
@@ -75,10 +97,7 @@ fn is_of_section(instance: &Instance) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        discover::catalog::{Name, Seqcount},
-        plan::SeqcountNames,
-    };
+    use crate::{discover::catalog::Seqcount, plan::SeqcountNames};
 
     fn instance(write: Write, image_offset: u64) -> Instance {
         Instance {
@@ -133,7 +152,7 @@ mod tests {
             &image,
             0x1000,
             &Hazards::default(),
-            &request("rename_*"),
+            (&request("rename_*"), &BTreeSet::new()),
         );
         let found: Vec<_> = targets
             .iter()
@@ -141,6 +160,14 @@ mod tests {
             .collect();
         let expected = [0x1000, 0x1001, 0x1002].map(|address| (Kind::Write, address));
         assert_eq!(found, expected);
+        let mut waiting = Vec::new();
+        let waited_for = BTreeSet::from(["rename_lock".to_owned()]);
+        for waited_for in [&waited_for, &BTreeSet::new()] {
+            let request = (&Request::default(), waited_for);
+            add(&mut waiting, &image, 0x1000, &Hazards::default(), request);
+        }
+        assert_eq!(waiting.len(), 3, "those for which readers wait");
+        assert!(waiting.iter().all(|target| target.on_demand));
         let catalog = Catalog {
             images: vec![image],
         };

@@ -1,7 +1,7 @@
 //! The cases, in the order in which they run.
 
 use crate::{
-    audit, catalog,
+    audit, blame, catalog,
     guest::Guest,
     holds, numbers, privilege, refusal, retries, session, shutdown, sites,
     truth::{damaged, forced, free},
@@ -100,6 +100,15 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "a_missing_capability_is_named",
         privilege::a_missing_capability_is_named,
+    ),
+    ("a_block_names_the_writer", blame::a_block_names_the_writer),
+    (
+        "a_wait_names_the_writer_that_is_probed",
+        blame::a_wait_names_the_writer_that_is_probed,
+    ),
+    (
+        "a_writer_is_found_on_demand",
+        blame::a_writer_is_found_on_demand,
     ),
     ("the_end_leaves_no_probe", shutdown::the_end_leaves_no_probe),
     (

@@ -19,6 +19,7 @@ use std::{
 };
 
 mod audit;
+mod blame;
 mod case;
 mod catalog;
 mod guest;

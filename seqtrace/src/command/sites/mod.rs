@@ -206,7 +206,7 @@ fn running(sources: &Sources, request: &RequestWords, progress: bool) -> Result<
         backends,
         unknown_hazards,
         costs,
-    } = prepare::prepare(sources, request, backends::of_kernel(), progress)?;
+    } = prepare::prepare(sources, (request, false), backends::of_kernel(), progress)?;
     Ok(Found {
         release: Some(running.release.clone()),
         catalog,

@@ -18,6 +18,8 @@ pub(crate) struct Kind {
     pub(crate) name: String,
     /// The counter's symbol.
     pub(crate) seqcount: String,
+    /// The function that writes.
+    pub(crate) writer: String,
     /// Who wrote.
     pub(crate) holders: Vec<Holder>,
     pub(crate) readers: Vec<Reader>,
@@ -26,6 +28,8 @@ pub(crate) struct Kind {
 /// A task that wrote, or the interrupt.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Holder {
+    pub(crate) comm: String,
+    pub(crate) pid: u32,
     pub(crate) holds: u64,
 }
 

@@ -1,0 +1,178 @@
+//! Blame: at the begin of a wait who holds the sequence odd; at its end the credit to that writer.
+//!
+//! Keeps, for blocks and spins, `count = waits with a writer + unblamed, by reason + blames_full`.
+
+use core::hint::black_box;
+
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    helpers::{bpf_get_current_task, bpf_ktime_get_ns},
+    programs::ProbeContext,
+};
+use seqtrace_common::{
+    blame::{BlameKey, BlameValue, Edge, reason, state},
+    event::Event,
+    loss,
+    settings::{NO_MEMBER, Settings},
+    wait::SpinState,
+};
+
+use crate::{
+    maps::{BLAMES, HOLDS, WORDS, add, counters, lose, settings},
+    task, word,
+};
+
+/// Finds out who owns the lock at `lock`, whose owner pointer lies `offset` bytes from it, for a reader
+/// that calls it.
+#[inline(never)]
+pub(crate) fn find_owner(lock: u64, offset: i32, edge: &mut Edge) {
+    let settings = settings();
+    let owner = task::owner(lock, offset);
+    if owner == 0 {
+        edge.verdict = reason::WRITER_GONE;
+        return;
+    }
+    let task = task::describe(owner, &settings);
+    edge.tid = task.tid;
+    edge.tgid = task.tgid;
+    edge.comm = task.comm;
+    edge.owned = 1;
+    edge.verdict = state(owner, &settings);
+}
+
+/// Finds out who holds the sequence of the site at `slot`, for a reader that begins to wait.
+///
+/// `sequence` is the odd value that the reader saw, all ones when it is not known. An owner of the
+/// lock, which `edge` has then, goes before the hold, which adds what it knows where it is by the same
+/// task.
+#[inline(never)]
+pub(crate) fn find(ctx: &ProbeContext, slot: u32, sequence: u64, edge: &mut Edge) {
+    let address = word::address(ctx, slot);
+    let value = address.and_then(task::read::<u32>);
+    let address = address.unwrap_or_default();
+    let odd = value.filter(|value| {
+        value & 1 != 0 && (sequence == SpinState::NO_SEQUENCE || sequence == u64::from(*value))
+    });
+    if value.is_some() {
+        edge.word = address;
+    }
+    if edge.owned != 0 {
+        if let Some(odd) = odd {
+            follow(address, odd, edge);
+        }
+        return;
+    }
+    let Some(odd) = odd else {
+        if value.is_some() {
+            edge.verdict = reason::WRITER_GONE;
+        }
+        return;
+    };
+    let task = follow(address, odd, edge);
+    edge.verdict = if task != 0 {
+        state(task, &settings())
+    } else if WORDS.get(slot).is_some_and(|word| word.followed != 0) {
+        reason::NOT_FOLLOWED
+    } else {
+        reason::NOT_PROBED
+    };
+}
+
+/// Takes over the hold that made the sequence at `address` the odd value that it has, if it is by the
+/// lock's owner, where that is known. Returns the writer's `task_struct`, zero when there is no such hold.
+#[inline]
+fn follow(address: u64, sequence: u32, edge: &mut Edge) -> u64 {
+    // SAFETY: what is read is used only if the hold was not over meanwhile.
+    let Some(hold) = (unsafe { HOLDS.get(address) }) else {
+        return 0;
+    };
+    let (start_ns, task) = (hold.start_ns, hold.task);
+    if hold.sequence != sequence || (edge.owned != 0 && edge.tid != hold.tid) {
+        return 0;
+    }
+    let before = (edge.tid, edge.tgid, edge.comm);
+    edge.slot = hold.slot;
+    edge.stack = hold.stack;
+    edge.tid = hold.tid;
+    edge.tgid = hold.tgid;
+    edge.comm = hold.comm;
+    // SAFETY: the helper takes nothing.
+    edge.held_ns = unsafe { bpf_ktime_get_ns() }.saturating_sub(start_ns);
+    // The writer on another CPU may end it while it is read, and its element become another's.
+    // SAFETY: the value is only compared.
+    if unsafe { HOLDS.get(address) }.is_some_and(|now| now.start_ns == start_ns) {
+        return task;
+    }
+    edge.slot = Edge::NO_SLOT;
+    edge.stack = -1;
+    edge.held_ns = 0;
+    (edge.tid, edge.tgid, edge.comm) = before;
+    0
+}
+
+/// What a task is doing now. `on_cpu` is set from before the task is switched to until after it is
+/// switched away from (`kernel/sched/core.c`, `prepare_task`, `finish_task`).
+#[inline]
+fn state(task: u64, settings: &Settings) -> u32 {
+    let Settings {
+        task_on_cpu,
+        task_state,
+        ..
+    } = *settings;
+    if task_on_cpu == NO_MEMBER || task_state == NO_MEMBER {
+        return state::UNKNOWN;
+    }
+    let on_cpu = task::read::<u32>(task + u64::from(task_on_cpu));
+    let asleep = task::read::<u32>(task + u64::from(task_state));
+    let (Some(on_cpu), Some(asleep)) = (on_cpu, asleep) else {
+        return state::UNKNOWN;
+    };
+    if on_cpu == 0 {
+        return if asleep == 0 {
+            state::PREEMPTED
+        } else {
+            state::SLEEPING
+        };
+    }
+    // SAFETY: the helper takes nothing.
+    if task == unsafe { bpf_get_current_task() } {
+        state::INTERRUPTED
+    } else {
+        state::RUNNING
+    }
+}
+
+/// Credits a wait that is over to its writer, or counts why there is none.
+#[inline(never)]
+pub(crate) fn credit(event: &Event, edge: &Edge) {
+    if let Some(reason) = edge.reason() {
+        if let Some(counters) = counters(event.slot) {
+            // The compiler knows the bound and would drop the mask; the verifier cannot find it out.
+            counters.unblamed[black_box(reason) & (reason::COUNT - 1)] += 1;
+        }
+        return;
+    }
+    // Handed over by reference, as elsewhere: a copy would be on the stack too.
+    let (key, value) = (&edge.key(event), &edge.value(event));
+    // Another CPU may have put the key there meanwhile; else the map is full.
+    if !add_to(key, value)
+        && BLAMES.insert(key, value, u64::from(BPF_NOEXIST)).is_err()
+        && !add_to(key, value)
+    {
+        lose(loss::BLAMES_FULL);
+    }
+}
+
+#[inline]
+fn add_to(key: &BlameKey, more: &BlameValue) -> bool {
+    let Some(value) = BLAMES.get_ptr_mut(key) else {
+        return false;
+    };
+    // SAFETY: nothing is ever removed from the map, so the element stays this key's.
+    unsafe {
+        add(&raw mut (*value).count, more.count);
+        add(&raw mut (*value).wait_ns, more.wait_ns);
+        add(&raw mut (*value).held_ns, more.held_ns);
+    }
+    true
+}
