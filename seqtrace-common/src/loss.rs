@@ -22,8 +22,8 @@ pub const UNKNOWN_ADDRESS: u32 = 7;
 /// A block began while the same reader was inside a block at the same site: the end of the first
 /// was not seen.
 pub const START_WITHOUT_END: u32 = 8;
-/// A probe fired while its CPU was in another program or in a map operation, and the kernel passed it
-/// over: the event is in no counter. Counted by the kernel (since 6.7), not by the programs.
+/// A probe fired while its CPU was in another program or in a map operation, and the kernel passed our
+/// program over: the event is in no counter. Counted by the kernel (since 6.7), not by the programs.
 pub const MISSED: u32 = 9;
 /// A failed check could not be followed: the `RUNS` map refused it, being full. The retry is counted, but
 /// in no run.
@@ -44,8 +44,11 @@ pub const WORD_UNREAD: u32 = 14;
 pub const CALLER_UNKNOWN: u32 = 15;
 /// A wait could not be credited to its writer: the `BLAMES` map was full.
 pub const BLAMES_FULL: u32 = 16;
+/// A probe fired while its CPU was in the handler of another, and the kernel did not handle it: the
+/// event is in no counter, and not in `MISSED`. Counted by the kernel, not by the programs.
+pub const NESTED: u32 = 17;
 /// Number of losses; the size of the `LOSSES` array.
-pub const COUNT: u32 = 17;
+pub const COUNT: u32 = 18;
 
 /// What to call each loss in the output, by index.
 pub const NAMES: [&str; COUNT as usize] = [
@@ -66,4 +69,5 @@ pub const NAMES: [&str; COUNT as usize] = [
     "word_unread",
     "caller_unknown",
     "blames_full",
+    "nested",
 ];

@@ -6,11 +6,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use globset::{Glob, GlobBuilder};
 
 mod blame;
+mod limits;
 mod retries;
 mod sites;
 mod watch;
 
 pub use blame::{BlameArguments, Threshold};
+pub use limits::LimitArguments;
 pub use retries::{ConvergeArguments, RetryArguments};
 pub use sites::{InputArguments, RoleArgument, SelectionArguments, SitesArguments};
 pub use watch::WatchArguments;
@@ -29,7 +31,8 @@ pub use watch::WatchArguments;
   sudo seqtrace sites                          what would be probed; attaches nothing
   seqtrace doctor                              what this kernel and this user can do
 
-Exit status: 0 done; 1 it could not be done, the reason is on stderr; 2 usage.
+Exit status: 0 done; 1 it could not be done, the reason is on stderr; 2 usage;
+5 done, and with --strict something was lost; 6 ended by --kill-file.
 With a COMMAND that ends by itself, `stat` and `flame` exit with its status."
 )]
 pub struct Cli {
@@ -173,6 +176,9 @@ pub struct TraceArguments {
     /// installed one, if any]
     #[arg(long, value_name = "FILE")]
     pub debuginfo: Option<PathBuf>,
+    /// How much room there is, and when it ends.
+    #[command(flatten)]
+    pub limits: LimitArguments,
     /// Where sites come from.
     #[command(flatten)]
     pub discover: DiscoverArguments,

@@ -10,14 +10,14 @@ use anyhow::{Context as _, Result};
 
 use crate::{fuzz, kernels, lint, live, object, progress, score, tally::Tally, tool};
 
-/// Kernels that the live tests run on.
-const KERNELS: [&str; 5] = ["6.1-rt", "6.12-rt", "6.12", "7-rt", "7"];
+/// Kernels that the live tests run on; on the others by `--kernel`.
+const KERNELS: [&str; 3] = ["6.1-rt", "6.12-rt", "6.12"];
 
 /// Seconds that each fuzz target runs.
 const FUZZ_S: u32 = 20;
 
 /// Formats, lints, the eBPF object, unit and command-line tests, fuzzing, a score, and live tests on
-/// five kernels
+/// three kernels
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Only the live tests

@@ -67,6 +67,7 @@ pub struct Aggregate {
     totals: Batch,
     longest: Longest,
     demands: Vec<DemandRow>,
+    ended: Option<String>,
 }
 
 impl Aggregate {
@@ -90,6 +91,7 @@ impl Aggregate {
             totals: Batch::default(),
             longest: Longest::default(),
             demands: Vec::new(),
+            ended: None,
         }
     }
 
@@ -102,6 +104,11 @@ impl Aggregate {
     pub fn refuse(&mut self, plan: &Plan, refusals: &[(u32, String)]) {
         self.coverage = coverage::cover(plan, refusals);
         self.coverage.notes.clone_from(&self.facts.notes);
+    }
+
+    /// Notes what ended the run before its time: `by --max-events 1000`.
+    pub fn end(&mut self, by: String) {
+        self.ended = Some(by);
     }
 
     /// Takes over the totals of `batch` and its new events.
@@ -150,6 +157,7 @@ impl Aggregate {
             build_id: build_id.clone(),
             realtime: *realtime,
             elapsed_ns: self.totals.elapsed_ns,
+            ended: self.ended.clone(),
             converge_ns: *converge_ns,
             seqcounts: seqcounts::seqcounts(&rows),
             stacks: stacks::stacks(&rows, &self.totals, &self.names),

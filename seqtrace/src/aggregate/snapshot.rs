@@ -23,6 +23,9 @@ pub struct Snapshot {
     pub realtime: bool,
     /// How long events have been counted, nanoseconds.
     pub elapsed_ns: u64,
+    /// What ended the run before its time: `by --max-events 1000`; `None`: nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
     /// A run of failed checks that lasted for longer, in nanoseconds, is counted as not converging;
     /// `None`: no runs are followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,6 +58,11 @@ pub struct Snapshot {
 impl Snapshot {
     /// Version of the layout that this build writes, and the newest it reads.
     pub const FORMAT: u32 = 1;
+
+    /// Completed events of all kinds, holds included.
+    pub fn events_counted(&self) -> u64 {
+        self.rows.iter().map(|row| row.count).sum()
+    }
 }
 
 /// The samples of the CPU clock: each hit one site, or none.

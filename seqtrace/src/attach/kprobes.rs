@@ -13,6 +13,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context as _, Result};
@@ -25,6 +26,7 @@ use nix::{
 
 use super::{
     guard::Guard,
+    missed::Firings,
     perf::{PerfEvent, Source},
     probes::{self, Placed, place},
     table::{PROGRAMS, Probe},
@@ -40,6 +42,7 @@ pub(super) struct Kprobes {
     /// By the program's place in [`PROGRAMS`].
     running: BTreeMap<usize, PerfEvent>,
     events: Events,
+    firings: Arc<Firings>,
     // Dropped last: it acts on what is left.
     _guard: Guard,
 }
@@ -75,6 +78,7 @@ impl Kprobes {
             .collect::<std::result::Result<Vec<_>, _>>()
             .context("failed to name the events")?;
         let guard = Guard::start(&path, &removals)?;
+        let firings = Arc::new(Firings::new(mount.clone(), &group));
         let events = Events {
             mount,
             file,
@@ -84,6 +88,7 @@ impl Kprobes {
         Ok(Self {
             running: BTreeMap::new(),
             events,
+            firings,
             _guard: guard,
         })
     }
@@ -125,6 +130,7 @@ impl Kprobes {
             self.running.remove(&rank(program)?);
         }
         let place = self.events.placed[index].2.clone();
+        self.firings.keep(program, &place)?;
         self.events
             .remove(program, &place)
             .with_context(|| format!("failed to take the probe at `{place}` off"))?;
@@ -156,10 +162,21 @@ impl Kprobes {
         self.events.placed.len()
     }
 
+    /// What the kernel counts at the probes.
+    pub(super) fn firings(&self) -> Arc<Firings> {
+        Arc::clone(&self.firings)
+    }
+
     /// Takes all probes off, those at the ends of blocks last, and calls `done` after each.
     pub(super) fn stop(&mut self, mut done: impl FnMut()) {
         while let Some((_, event)) = self.running.pop_last() {
             drop(event);
+        }
+        // What is taken off is counted no longer.
+        if self.probes() > 0
+            && let Err(error) = self.firings.keep_all()
+        {
+            log::warn!("some of what the probes missed is not known: {error:#}");
         }
         self.events.clear(&mut done);
     }

@@ -20,7 +20,7 @@ mod sample;
 mod table;
 
 pub use self::{
-    missed::Missed,
+    missed::{Fired, Missed},
     object::{AttachOptions, MapSizes, TaskLayout},
     refusal::Refusal,
     session::{Interrupted, Progress, Session},

@@ -3,12 +3,13 @@
 use std::{
     io,
     os::fd::{AsFd as _, BorrowedFd},
+    sync::Arc,
 };
 
 use anyhow::{Context as _, Result};
 use aya::{Ebpf, programs::KProbe};
 
-use super::{kprobes::Kprobes, links::Links, refusal::Refusal, table::Probe};
+use super::{kprobes::Kprobes, links::Links, missed::Firings, refusal::Refusal, table::Probe};
 use crate::kernel::hazards;
 
 /// What became of one probe.
@@ -74,6 +75,14 @@ impl Probes {
         match self {
             Self::Events(events) => events.start(ebpf),
             Self::Links(links) => links.start(ebpf),
+        }
+    }
+
+    /// What the kernel counts at the probes; perf events are not told apart in its counts.
+    pub(super) fn firings(&self) -> Option<Arc<Firings>> {
+        match self {
+            Self::Events(events) => Some(events.firings()),
+            Self::Links(_) => None,
         }
     }
 

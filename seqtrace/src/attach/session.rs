@@ -343,7 +343,8 @@ impl Session {
 
     /// What asks the kernel for the events that no program saw.
     pub(crate) fn missed(&self) -> Result<Missed> {
-        Missed::new(&self.ebpf)
+        let firings = self.kprobes.as_ref().and_then(Probes::firings);
+        Missed::new(&self.ebpf, firings)
     }
 
     /// Takes a map of the object away from the session.

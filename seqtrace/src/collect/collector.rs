@@ -182,7 +182,9 @@ impl Collector {
         self.read_runs(&mut batch)?;
         self.read_spins(&mut batch, spin_room)?;
         self.reaped.add_to(&mut batch);
-        batch.losses[loss::MISSED as usize] += self.missed.read()?;
+        batch.losses[loss::MISSED as usize] += self.missed.passed_over()?;
+        let fired = self.missed.fired()?.unwrap_or_default();
+        batch.losses[loss::NESTED as usize] += fired.nested;
         (batch.events, batch.events_left_out) = self.longest.take();
         self.read_frames(&mut batch);
         Ok(batch)

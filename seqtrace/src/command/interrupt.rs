@@ -1,25 +1,32 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the first ends the work in good order.
+//! Ctrl-C, SIGTERM, SIGHUP and the kill file: the first ends the work in good order.
 
 use std::{
+    path::PathBuf,
     process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
+    time::sleep,
 };
+
+/// Time between two looks for the kill file: a `stat` of one path costs a few microseconds.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Tells whether the user asked to stop. Clones share one state.
 #[derive(Clone, Debug)]
 pub struct Interrupt {
-    stopped: watch::Receiver<bool>,
+    stopped: Arc<watch::Sender<bool>>,
     flag: Arc<AtomicBool>,
     orderly: Arc<AtomicBool>,
+    killed: Arc<AtomicBool>,
 }
 
 impl Interrupt {
@@ -32,7 +39,8 @@ impl Interrupt {
     ///
     /// When the handlers cannot be installed.
     pub fn listen() -> Result<Self> {
-        let (sender, stopped) = watch::channel(false);
+        let stopped = Arc::new(watch::Sender::new(false));
+        let sender = Arc::clone(&stopped);
         let flag = Arc::new(AtomicBool::new(false));
         let orderly = Arc::new(AtomicBool::new(false));
         let streams = Streams::install()?;
@@ -46,14 +54,39 @@ impl Interrupt {
                     // The kernel takes the probes off when the process ends.
                     process::exit(128 + number);
                 }
-                let _ = sender.send(true);
+                sender.send_replace(true);
             }
         });
         Ok(Self {
             stopped,
             flag,
             orderly,
+            killed: Arc::default(),
         })
+    }
+
+    /// From now on the file at `path` is a signal, as soon as it exists: once it has been seen, it
+    /// ends the work in good order, before [`Self::begin_orderly`] too.
+    pub fn watch_file(&self, path: PathBuf) {
+        let Self {
+            stopped,
+            flag,
+            orderly: _,
+            killed,
+        } = self.clone();
+        tokio::spawn(async move {
+            while !path.exists() {
+                sleep(LOOK).await;
+            }
+            killed.store(true, Ordering::Relaxed);
+            flag.store(true, Ordering::Relaxed);
+            stopped.send_replace(true);
+        });
+    }
+
+    /// Whether it was the file that ended the work.
+    pub fn killed(&self) -> bool {
+        self.killed.load(Ordering::Relaxed)
     }
 
     /// From now on the first signal is only noted; the second still ends the process.
@@ -67,11 +100,10 @@ impl Interrupt {
     }
 
     /// Returns at the first signal.
-    pub async fn wait(&mut self) {
-        // An error means that the listener is gone with the runtime: nothing will come any more.
-        if self.stopped.wait_for(|stopped| *stopped).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    pub async fn wait(&self) {
+        let mut stopped = self.stopped.subscribe();
+        // An error means that nothing will come any more; we hold what it comes from.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
     }
 }
 

@@ -16,6 +16,7 @@ pub mod progress;
 pub mod report;
 pub mod sites;
 mod spinning;
+mod start;
 pub mod trace;
 pub mod watch;
 

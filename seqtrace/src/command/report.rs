@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use log::error;
 
 use crate::{
     aggregate::snapshot::Snapshot,
@@ -18,8 +19,14 @@ use crate::{
         trace::{self, Outcome, Request},
     },
     config::{Span, Trace},
-    export::{flamegraph, folded, folded::Weight, json, live, table},
+    export::{account, flamegraph, folded, folded::Weight, json, live, table},
 };
+
+/// Exit status of a run in which something was lost, with `--strict`.
+const LOST: u8 = 5;
+
+/// Exit status of a run that the kill file ended.
+const KILLED: u8 = 6;
 
 /// Moves the cursor home and clears the screen behind it (ECMA-48 CUP, ED).
 const CLEAR: &str = "\x1b[H\x1b[J";
@@ -47,8 +54,8 @@ pub async fn top(
     };
     let terminal = io::stdout().is_terminal();
     let mut before: Option<Snapshot> = None;
-    let mut interrupt = Interrupt::listen()?;
-    let outcome = trace::trace(&request, &mut interrupt, |now| {
+    let interrupt = Interrupt::listen()?;
+    let outcome = trace::trace(&request, &interrupt, |now| {
         let change = match &before {
             Some(before) => now.since(before),
             None => now.since_start(),
@@ -67,7 +74,7 @@ pub async fn top(
     })
     .await?;
     print(&table::closing(&outcome.snapshot, size().0))?;
-    finish(&outcome)
+    finish(&outcome, trace)
 }
 
 /// Totals at the end.
@@ -82,7 +89,7 @@ pub async fn stat(json: bool, span: &Span, trace: &Trace, progress: bool) -> Res
     } else {
         print(&table::closing(&outcome.snapshot, size().0))?;
     }
-    finish(&outcome)
+    finish(&outcome, trace)
 }
 
 /// A flamegraph at the end, and the totals that it draws; `None` writes the graph, and nothing
@@ -113,7 +120,7 @@ pub async fn flame(
         Some(path) => fs::write(path, &bytes)
             .with_context(|| format!("failed to write `{}`", path.display()))?,
     }
-    finish(&outcome)
+    finish(&outcome, trace)
 }
 
 /// A run that prints nothing before its end.
@@ -124,12 +131,12 @@ async fn quiet(span: &Span, trace: &Trace, progress: bool) -> Result<Outcome> {
         interval: None,
         progress,
     };
-    let mut interrupt = Interrupt::listen()?;
-    trace::trace(&request, &mut interrupt, |_| Ok(())).await
+    let interrupt = Interrupt::listen()?;
+    trace::trace(&request, &interrupt, |_| Ok(())).await
 }
 
-/// The exit status: that of the command.
-fn finish(outcome: &Outcome) -> Result<u8> {
+/// The exit status: that of the command, unless it is zero and there is more to say.
+fn finish(outcome: &Outcome, trace: &Trace) -> Result<u8> {
     if !outcome.departed.is_empty() {
         let modules: Vec<_> = outcome.departed.iter().map(String::as_str).collect();
         bail!(
@@ -138,7 +145,26 @@ fn finish(outcome: &Outcome) -> Result<u8> {
             modules.join(", ")
         );
     }
-    Ok(outcome.status.map_or(0, child::exit_code))
+    let is_whole = !trace.limits.strict || told_whole(&outcome.snapshot);
+    Ok(match outcome.status.map_or(0, child::exit_code) {
+        0 if outcome.killed => KILLED,
+        0 if !is_whole => LOST,
+        status => status,
+    })
+}
+
+/// Whether nothing was lost and all adds up; tells on stderr what does not.
+fn told_whole(snapshot: &Snapshot) -> bool {
+    let lost = account::lost(snapshot).map(|lost| format!("lost: {lost}"));
+    let broken = snapshot.check();
+    let broken = broken
+        .iter()
+        .map(|broken| format!("does not add up: {broken}"));
+    let told: Vec<String> = lost.into_iter().chain(broken).collect();
+    if !told.is_empty() {
+        error!("{}", told.join("; "));
+    }
+    told.is_empty()
 }
 
 /// Columns and lines of the terminal on standard output; `None` where it is none.

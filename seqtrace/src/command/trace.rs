@@ -1,23 +1,23 @@
 //! One traced run: attach, collect while the time or the command lasts, detach, add up.
 
-use std::{collections::BTreeSet, process::ExitStatus, time::Duration};
+use std::{collections::BTreeSet, path::Path, process::ExitStatus, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, bail};
 use log::{info, warn};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    aggregate::{Aggregate, Facts, snapshot::Snapshot},
-    attach::{self, AttachOptions, Session},
+    aggregate::{Aggregate, snapshot::Snapshot},
+    attach::{self, Session},
     collect::{Collector, batch::Batch},
     command::{
         backends,
         child::{self, Child, Program},
         demand::WritersOnDemand,
         interrupt::Interrupt,
-        prepare::{self, Prepared},
-        privilege,
+        prepare, privilege,
         progress::Progress,
+        start,
     },
     config::{Blame, Span, Trace},
     kernel::{
@@ -41,6 +41,8 @@ pub struct Outcome {
     pub status: Option<ExitStatus>,
     /// Modules that were unloaded while they were probed.
     pub departed: BTreeSet<String>,
+    /// Whether the kill file ended the run.
+    pub killed: bool,
 }
 
 /// How a run is to go.
@@ -65,10 +67,12 @@ pub struct Request<'a> {
 /// ends the run.
 pub async fn trace(
     request: &Request<'_>,
-    interrupt: &mut Interrupt,
+    interrupt: &Interrupt,
     mut observe: impl FnMut(&Snapshot) -> Result<()>,
 ) -> Result<Outcome> {
+    let limits = &request.trace.limits;
     let program = child::find(&request.span.run)?;
+    obey(limits.kill_file.as_deref(), interrupt)?;
     prepare::require(&feature::discover_checks())?;
     let backends = backends::resolve(request.trace.backends)?;
     let _instance = instance::claim()?;
@@ -80,15 +84,25 @@ pub async fn trace(
     )?;
     let debuginfo = debuginfo(&prepared.running, request.trace)?;
     interrupt.begin_orderly();
-    let mut session = attach(&prepared, request, interrupt)?;
+    let mut session = start::attach(&prepared, request, interrupt).map_err(|error| {
+        match &limits.kill_file {
+            // Not as a signal is told: nobody pressed a key.
+            Some(path) if interrupt.killed() => anyhow!(
+                "`{}` has come to exist while attaching: nothing was counted, no probe is left",
+                path.display()
+            ),
+            Some(_) | None => error,
+        }
+    })?;
     let mut run = Run {
-        aggregate: aggregate(&prepared, &session, request.trace),
+        aggregate: start::aggregate(&prepared, &session, request.trace),
         collector: Collector::new(&mut session, request.interval.unwrap_or(UNWATCHED))?,
         plan: &prepared.plan,
-        refusals: refusals(&session),
+        refusals: start::refusals(&session),
         modules: planned_modules(&prepared.plan),
         departed: BTreeSet::new(),
         writers: writers(&prepared.plan, request.trace),
+        max_events: limits.max_events,
     };
     // Probes that come later need them.
     if run.writers.is_none() {
@@ -98,6 +112,11 @@ pub async fn trace(
         .watch(&mut session, request, program, (interrupt, &mut observe))
         .await?;
     let elapsed = session.close_window()?;
+    let killed = interrupt.killed();
+    if killed && let Some(path) = &limits.kill_file {
+        run.aggregate
+            .end(format!("by the kill file `{}`", path.display()));
+    }
     let status = match ending {
         Ending::ByItself(status) => Some(status),
         Ending::Nothing => None,
@@ -120,7 +139,23 @@ pub async fn trace(
         snapshot: run.aggregate.snapshot(),
         status,
         departed: run.departed,
+        killed,
     })
+}
+
+/// Lets the kill file, if there is to be one, end the run from now on.
+fn obey(kill_file: Option<&Path>, interrupt: &Interrupt) -> Result<()> {
+    let Some(path) = kill_file else {
+        return Ok(());
+    };
+    if path.exists() {
+        bail!(
+            "`{}` exists: nothing is attached; remove it to trace",
+            path.display()
+        );
+    }
+    interrupt.watch_file(path.to_owned());
+    Ok(())
 }
 
 /// The file that tells which calls were inlined; before anything is traced, so that a wrong one is
@@ -149,68 +184,6 @@ fn inline(aggregate: &mut Aggregate, debuginfo: &InlinedCalls, running: &Running
         }
         Err(error) => warn!("{error:#}"),
     }
-}
-
-fn attach(prepared: &Prepared, request: &Request<'_>, interrupt: &Interrupt) -> Result<Session> {
-    let options = AttachOptions {
-        threshold_ns: Some(nanoseconds(request.trace.threshold)),
-        converge_ns: Some(nanoseconds(request.trace.converge_within)),
-        stacks: request.trace.stacks,
-        ..AttachOptions::default()
-    };
-    let layout = prepare::task_layout(&prepared.running.btf)?;
-    let progress = Progress::new(request.progress, "attaching probes");
-    let session = Session::attach(
-        &prepared.plan,
-        &layout,
-        &options,
-        &interrupt.flag(),
-        |at: attach::Progress| progress.report(at.done as u64, at.total as u64),
-    )?;
-    info!(
-        "{} sites probed, {} at tracepoints of locks, {} sampled; attached in {:?}",
-        session.probed().len(),
-        session.contended().len(),
-        session.sampled().len(),
-        session.attach_time()
-    );
-    Ok(session)
-}
-
-fn aggregate(prepared: &Prepared, session: &Session, trace: &Trace) -> Aggregate {
-    let Prepared {
-        running,
-        catalog: _,
-        plan,
-        backends: _,
-        unknown_hazards: _,
-        costs,
-    } = prepared;
-    let mut costs = costs.clone();
-    costs.attach_ns = nanoseconds(session.attach_time());
-    costs.peak_rss_bytes = prepare::peak_rss_bytes();
-    let mut notes = backends::blind_spots(prepared.backends);
-    notes.extend(running.left_out());
-    let facts = Facts {
-        release: running.release.clone(),
-        build_id: running.build_id.clone(),
-        realtime: running.realtime,
-        stacks: trace.stacks,
-        threshold_ns: Some(nanoseconds(trace.threshold)),
-        converge_ns: (!session.runs().is_empty()).then(|| nanoseconds(trace.converge_within)),
-        notes,
-        costs,
-    };
-    let symbols = running.symbols.clone();
-    let symbolise = Box::new(move |address| symbols.name_of(address));
-    Aggregate::new(plan, &refusals(session), facts, symbolise)
-}
-
-fn refusals(session: &Session) -> Vec<(u32, String)> {
-    let refusals = session.refusals().iter();
-    refusals
-        .map(|(slot, refusal)| (*slot, refusal.to_string()))
-        .collect()
 }
 
 fn writers(plan: &Plan, trace: &Trace) -> Option<WritersOnDemand> {
@@ -246,6 +219,7 @@ struct Run<'a> {
     modules: BTreeSet<String>,
     departed: BTreeSet<String>,
     writers: Option<WritersOnDemand>,
+    max_events: Option<u64>,
 }
 
 impl Run<'_> {
@@ -255,30 +229,40 @@ impl Run<'_> {
         session: &mut Session,
         request: &Request<'_>,
         program: Option<Program>,
-        (interrupt, observe): (&mut Interrupt, &mut impl FnMut(&Snapshot) -> Result<()>),
+        (interrupt, observe): (&Interrupt, &mut impl FnMut(&Snapshot) -> Result<()>),
     ) -> Result<Ending> {
         let deadline = request
             .span
             .duration
             .map(|duration| Instant::now() + duration);
+        // Also where nobody looks, if the numbers may end the run or have writers probed.
+        let is_read =
+            request.interval.is_some() || self.max_events.is_some() || self.writers.is_some();
         let mut child = program.map(|program| program.start()).transpose()?;
-        // What readers lose is to be known each time where writers are probed because of it.
-        let is_watched = request.interval.is_some() || self.writers.is_some();
         loop {
             tokio::select! {
                 biased;
                 () = interrupt.wait() => break,
                 status = ended(child.as_mut()) => return status.map(Ending::ByItself),
                 () = passed(deadline) => break,
-                batch = next(&mut self.collector, is_watched) => {
+                batch = next(&mut self.collector, is_read) => {
                     if let Some(batch) = batch? {
                         self.aggregate.add(batch);
                     }
                     self.look_for_departed()?;
+                    if !is_read {
+                        continue;
+                    }
                     let snapshot = self.aggregate.snapshot();
                     self.look_for_demand(session, &snapshot)?;
                     if request.interval.is_some() {
                         observe(&snapshot)?;
+                    }
+                    if let Some(most) = self.max_events
+                        && snapshot.events_counted() >= most
+                    {
+                        self.aggregate.end(format!("by --max-events {most}"));
+                        break;
                     }
                 }
             }
@@ -297,7 +281,7 @@ impl Run<'_> {
         self.aggregate.tell_demands(writers.rows());
         let known = self.refusals.iter().map(|(slot, _)| *slot);
         let known: BTreeSet<u32> = known.collect();
-        let new = refusals(session).into_iter();
+        let new = start::refusals(session).into_iter();
         self.refusals
             .extend(new.filter(|(slot, _)| !known.contains(slot)));
         self.aggregate.refuse(self.plan, &self.refusals);
@@ -328,9 +312,9 @@ impl Run<'_> {
     }
 }
 
-/// The next batch; where nobody watches, only if there has to be one.
-async fn next(collector: &mut Collector, is_watched: bool) -> Result<Option<Batch>> {
-    if is_watched {
+/// The next batch; where none is looked at, only if there has to be one.
+async fn next(collector: &mut Collector, is_read: bool) -> Result<Option<Batch>> {
+    if is_read {
         collector.next().await.map(Some)
     } else {
         collector.tend().await

@@ -42,7 +42,7 @@ pub async fn watch(
         progress,
     )?;
     let address = address(&prepared, word)?;
-    let mut interrupt = Interrupt::listen()?;
+    let interrupt = Interrupt::listen()?;
     interrupt.begin_orderly();
     let mut watch = Watch::start(address).with_context(|| format!("cannot watch `{word}`"))?;
     let since = Instant::now();

@@ -15,8 +15,10 @@ use crate::cli::{
     TextSource, Threshold, TopArguments, TraceArguments, VerbosityArguments, WatchArguments,
 };
 
+mod limits;
 mod sites;
 
+pub use limits::{Limits, Room};
 pub use sites::{Input, View};
 
 /// What to do, checked.
@@ -113,6 +115,8 @@ pub struct Trace {
     pub backends: Choice,
     /// Debuginfo of vmlinux for inlined calls in stacks; `None`: the installed one, if any.
     pub debuginfo: Option<PathBuf>,
+    /// How much room there is, and when it ends.
+    pub limits: Limits,
     /// Where sites come from.
     pub sources: Sources,
 }
@@ -183,8 +187,8 @@ impl Config {
     pub fn new(cli: Cli) -> Result<Self> {
         let Cli { command, top } = cli;
         let (task, verbosity) = match command.unwrap_or(Command::Top(top)) {
-            Command::Top(arguments) => top_task(arguments),
-            Command::Stat(arguments) => stat_task(arguments),
+            Command::Top(arguments) => top_task(arguments)?,
+            Command::Stat(arguments) => stat_task(arguments)?,
             Command::Flame(arguments) => flame_task(arguments)?,
             Command::Sites(arguments) => sites::task(arguments)?,
             Command::Watch(arguments) => watch_task(arguments),
@@ -200,19 +204,19 @@ impl Config {
     }
 }
 
-fn top_task(arguments: TopArguments) -> (Task, VerbosityArguments) {
+fn top_task(arguments: TopArguments) -> Result<(Task, VerbosityArguments)> {
     let TopArguments {
         interval,
         duration,
         trace,
     } = arguments;
-    let (trace, verbosity) = resolve_trace(trace, false);
+    let (trace, verbosity) = resolve_trace(trace, false)?;
     let task = Task::Top {
         interval,
         duration,
         trace,
     };
-    (task, verbosity)
+    Ok((task, verbosity))
 }
 
 fn watch_task(arguments: WatchArguments) -> (Task, VerbosityArguments) {
@@ -248,16 +252,16 @@ fn audit_task(arguments: &AuditArguments) -> (Task, VerbosityArguments) {
     (task, verbosity)
 }
 
-fn stat_task(arguments: StatArguments) -> (Task, VerbosityArguments) {
+fn stat_task(arguments: StatArguments) -> Result<(Task, VerbosityArguments)> {
     let StatArguments {
         duration,
         json,
         trace,
         run,
     } = arguments;
-    let (trace, verbosity) = resolve_trace(trace, json);
+    let (trace, verbosity) = resolve_trace(trace, json)?;
     let span = Span { duration, run };
-    (Task::Stat { json, span, trace }, verbosity)
+    Ok((Task::Stat { json, span, trace }, verbosity))
 }
 
 fn flame_task(arguments: FlameArguments) -> Result<(Task, VerbosityArguments)> {
@@ -269,7 +273,7 @@ fn flame_task(arguments: FlameArguments) -> Result<(Task, VerbosityArguments)> {
         run,
     } = arguments;
     let format = format.unwrap_or_else(|| format_of(&output));
-    let (trace, verbosity) = resolve_trace(trace, true);
+    let (trace, verbosity) = resolve_trace(trace, true)?;
     let output = (output != Path::new("-")).then_some(output);
     if let Some(path) = &output {
         check_writable(path)?;
@@ -294,26 +298,32 @@ fn format_of(path: &Path) -> FlameFormat {
 /// A path that cannot be written must be told before the tracing, not after.
 fn check_writable(path: &Path) -> Result<()> {
     ensure!(!path.is_dir(), "`{}` is a directory", path.display());
+    check_directory(path, "write")
+}
+
+/// What is to be done with a file in a directory that is not there cannot be done.
+fn check_directory(path: &Path, what: &str) -> Result<()> {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),
     };
     ensure!(
         parent.is_dir(),
-        "cannot write `{}`: the directory `{}` does not exist",
+        "cannot {what} `{}`: the directory `{}` does not exist",
         path.display(),
         parent.display()
     );
     Ok(())
 }
 
-fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityArguments) {
+fn resolve_trace(arguments: TraceArguments, stacks: bool) -> Result<(Trace, VerbosityArguments)> {
     let TraceArguments {
         threshold,
         converge,
         blame,
         backend,
         debuginfo,
+        limits,
         discover,
     } = arguments;
     let ConvergeArguments {
@@ -329,9 +339,10 @@ fn resolve_trace(arguments: TraceArguments, stacks: bool) -> (Trace, VerbosityAr
         stacks,
         backends: choice(&backend),
         debuginfo,
+        limits: limits::resolve(limits)?,
         sources,
     };
-    (trace, verbosity)
+    Ok((trace, verbosity))
 }
 
 fn request(arguments: RetryArguments) -> RequestWords {
@@ -377,41 +388,4 @@ fn sources(arguments: &DiscoverArguments) -> (Sources, VerbosityArguments) {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-
-    fn config(words: &[&str]) -> Result<Config> {
-        Config::new(Cli::parse_from([&["seqtrace"], words].concat()))
-    }
-
-    #[test]
-    fn the_format_follows_the_name_unless_it_is_given() {
-        for (words, expected) in [
-            (&["flame", "-o", "a.svg"][..], FlameFormat::Svg),
-            (&["flame", "-o", "a.folded"], FlameFormat::Folded),
-            (&["flame", "-o", "-"], FlameFormat::Svg),
-            (
-                &["flame", "-o", "a.svg", "-f", "folded"],
-                FlameFormat::Folded,
-            ),
-        ] {
-            let Task::Flame { format, .. } = config(words).expect("valid").task else {
-                panic!("not flame: {words:?}");
-            };
-            assert_eq!(format, expected, "{words:?}");
-        }
-    }
-
-    #[test]
-    fn an_output_that_cannot_be_written_is_refused_at_once() {
-        let error = config(&["flame", "-o", "/no/such/place/a.svg"]).expect_err("no directory");
-        assert_eq!(
-            error.to_string(),
-            "cannot write `/no/such/place/a.svg`: the directory `/no/such/place` does not exist"
-        );
-        let error = config(&["flame", "-o", "/"]).expect_err("a directory");
-        assert_eq!(error.to_string(), "`/` is a directory");
-    }
-}
+mod tests;

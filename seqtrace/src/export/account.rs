@@ -54,7 +54,7 @@ const LOSSES: [(&str, &str); seqtrace_common::loss::COUNT as usize] = [
     ),
     (
         "missed",
-        "probes that fired while their CPU was in another probe or in a map; not counted",
+        "probes whose program was passed over: their CPU was in another, or in a map; not counted",
     ),
     (
         "runs_full",
@@ -83,6 +83,10 @@ const LOSSES: [(&str, &str); seqtrace_common::loss::COUNT as usize] = [
     (
         "blames_full",
         "waits not credited to their writer: too many pairs of reader and writer",
+    ),
+    (
+        "nested",
+        "probes that fired while their CPU handled another probe; not counted, nor in missed",
     ),
 ];
 
@@ -171,6 +175,12 @@ pub(super) fn covered_word(coverage: &Coverage) -> &'static str {
     }
 }
 
+/// The line on what ended the run before its time; nothing where nothing did.
+pub(super) fn ended(snapshot: &Snapshot, width: Option<usize>) -> String {
+    let ended = snapshot.ended.iter();
+    ended.map(|by| line("ended", by, width)).collect()
+}
+
 /// The lines about what was lost.
 pub(super) fn losses(snapshot: &Snapshot, width: Option<usize>) -> String {
     let lost: Vec<_> = snapshot
@@ -195,17 +205,17 @@ pub(super) fn losses(snapshot: &Snapshot, width: Option<usize>) -> String {
 
 /// What was lost, in one line: `12 ring_full, 3 stack_lost`, or `none`.
 pub(super) fn losses_inline(snapshot: &Snapshot) -> String {
-    let lost: Vec<String> = snapshot
-        .losses
-        .iter()
+    lost(snapshot).unwrap_or_else(|| "none".to_owned())
+}
+
+/// What was lost, in one line: `12 ring_full, 3 stack_lost`; `None` where nothing was.
+pub fn lost(snapshot: &Snapshot) -> Option<String> {
+    let losses = snapshot.losses.iter();
+    let lost: Vec<String> = losses
         .filter(|(_, count)| **count > 0)
         .map(|(name, count)| format!("{count} {name}"))
         .collect();
-    if lost.is_empty() {
-        "none".to_owned()
-    } else {
-        lost.join(", ")
-    }
+    (!lost.is_empty()).then(|| lost.join(", "))
 }
 
 /// The line about what tracing cost.

@@ -3,6 +3,7 @@
 //! Every format shows what was covered and what was lost, so that no number travels without them.
 //! The same snapshot gives the same bytes.
 
+pub mod account;
 pub mod audit;
 pub mod card;
 pub mod flamegraph;
@@ -15,7 +16,6 @@ pub mod sites;
 pub mod table;
 pub mod watch;
 
-mod account;
 mod blame;
 mod checks;
 mod columns;

@@ -41,7 +41,8 @@ pub fn closing(snapshot: &Snapshot, width: Option<usize>) -> String {
     parts.extend(holds::section(snapshot, width));
     parts.extend(blame::section(snapshot, width));
     parts.push(
-        in_flight(&snapshot.rows, width)
+        account::ended(snapshot, width)
+            + &in_flight(&snapshot.rows, width)
             + &checks::in_flight(&snapshot.rows, width)
             + &checks::limit(snapshot, width)
             + &blame::demands(snapshot, width)

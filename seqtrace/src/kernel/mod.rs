@@ -5,6 +5,7 @@ pub mod cache;
 pub mod debuginfo;
 pub mod feature;
 pub mod file;
+pub mod firings;
 pub mod hazards;
 pub mod inlined;
 pub mod installed;

@@ -4,7 +4,7 @@ use crate::{
     audit, blame, catalog,
     guest::Guest,
     holds, numbers, privilege, refusal, retries, session, shutdown, sites,
-    truth::{damaged, forced, free},
+    truth::{damaged, forced, free, small_maps},
 };
 
 /// A case: panics when it does not hold, else returns the numbers that it looked at.
@@ -110,6 +110,14 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         "a_writer_is_found_on_demand",
         blame::a_writer_is_found_on_demand,
     ),
+    (
+        "small_maps_lose_by_name",
+        small_maps::small_maps_lose_by_name,
+    ),
+    (
+        "many_readers_in_small_maps_lose_by_name",
+        small_maps::many_readers_in_small_maps_lose_by_name,
+    ),
     ("the_end_leaves_no_probe", shutdown::the_end_leaves_no_probe),
     (
         "an_interrupt_while_attaching_leaves_no_probe",
@@ -211,6 +219,21 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     ("stacks", &["a_flamegraph_is_drawn_or_its_lack_is_told"]),
     ("contention", &["a_block_by_force_is_seen_at_its_lock"]),
+    (
+        "blame",
+        &[
+            "a_block_names_the_writer",
+            "a_wait_names_the_writer_that_is_probed",
+            "a_writer_is_found_on_demand",
+        ],
+    ),
+    (
+        "losses",
+        &[
+            "small_maps_lose_by_name",
+            "many_readers_in_small_maps_lose_by_name",
+        ],
+    ),
     (
         "audit",
         &[

@@ -86,9 +86,23 @@ pub(crate) fn finish(mut child: Child) -> Run {
 
 /// The snapshot that `seqtrace stat --json` prints; checks everything that adds up in it.
 pub(crate) fn stat(words: &[&str]) -> Snapshot {
+    let (run, snapshot) = document(words);
+    run.succeeded();
+    snapshot
+}
+
+/// The same, however the run ended.
+pub(crate) fn document(words: &[&str]) -> (Run, Snapshot) {
     let words = [&["stat", "--json"], words].concat();
-    let run = run(&words).succeeded();
-    let snapshot: Snapshot = serde_json::from_str(&run.stdout).expect("one JSON document");
+    let run = run(&words);
+    let snapshot = parse(&run);
+    (run, snapshot)
+}
+
+/// The snapshot that a run has printed as JSON; checks everything that adds up in it.
+pub(crate) fn parse(run: &Run) -> Snapshot {
+    let snapshot: Snapshot = serde_json::from_str(&run.stdout)
+        .unwrap_or_else(|error| panic!("no JSON document: {error}; {}", run.stderr));
     let broken = snapshot.check();
     assert!(broken.is_empty(), "numbers do not add up: {broken:#?}");
     snapshot

@@ -15,16 +15,6 @@ const LONG_WAITS: u64 = 50_000;
 const LONG_RUNS: u64 = 50_000;
 const LONG_HOLDS: u64 = 170_000;
 
-/// Readers whose failed check leads to code of its own, by the ends of their names. `_raw_read` shares
-/// its code with the caller's test for an odd value, `_loop` is a plain loop.
-const COLD: [&str; 5] = [
-    "_begin",
-    "_raw_begin",
-    "_raw_seqcount_begin",
-    "_read_seqbegin",
-    "latch_read",
-];
-
 /// Readers that take the lock after one try.
 const FALL_BACK: [&str; 2] = ["seqlock_begin_or_lock", "seqlock_scoped"];
 
@@ -108,13 +98,12 @@ pub(crate) fn a_retry_by_force_is_a_retry(_: &Guest) -> String {
             4 * EPISODES
         };
         assert_eq!((reader.retries, reader.waits), (retries, 0), "{reader:?}");
-        let cold = COLD.iter().any(|end| reader.function.ends_with(end));
         let fallbacks = if falls_back { reader.retries } else { 0 };
         assert_eq!(reader.fallbacks, fallbacks, "{reader:?}");
         seen.equal(
             &reader.function,
             "retries",
-            if cold { retries } else { 0 },
+            if reader.is_cold() { retries } else { 0 },
             told.retries,
         );
         seen.equal(&reader.function, "fallbacks", fallbacks, told.fallbacks);

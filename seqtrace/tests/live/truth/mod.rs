@@ -7,3 +7,4 @@ pub(crate) mod free;
 pub(crate) mod lines;
 pub(crate) mod module;
 pub(crate) mod rows;
+pub(crate) mod small_maps;

@@ -64,6 +64,23 @@ pub(crate) enum Wait {
     Blocks,
 }
 
+impl Reader {
+    /// Whether its failed check leads to code of its own, where each retry is seen for free.
+    pub(crate) fn is_cold(&self) -> bool {
+        COLD.iter().any(|end| self.function.ends_with(end))
+    }
+}
+
+/// Readers whose failed check leads to code of its own, by the ends of their names. `_raw_read` shares
+/// its code with the caller's test for an odd value, `_loop` is a plain loop.
+const COLD: [&str; 5] = [
+    "_begin",
+    "_raw_begin",
+    "_raw_seqcount_begin",
+    "_read_seqbegin",
+    "latch_read",
+];
+
 /// The module, until it is dropped.
 pub(crate) struct Module {
     command: String,
@@ -95,16 +112,23 @@ impl Module {
 
     /// Traces `commands` of the module, given one after the other.
     pub(crate) fn trace(&self, options: &[&str], commands: &[&str]) -> (Snapshot, Vec<Kind>) {
-        let file = &self.command;
-        self.order("reset");
-        let script = commands
-            .iter()
-            .map(|command| format!("echo '{command}' > {file}"))
-            .collect::<Vec<_>>()
-            .join(" && ");
+        let script = self.script(commands);
         let words = [options, &["--", "sh", "-c", &script]].concat();
         let snapshot = seqtrace::stat(&words);
         (snapshot, self.truth())
+    }
+
+    /// The text for a shell that gives the module `commands`, one after the other. What happened before
+    /// is forgotten now.
+    pub(crate) fn script(&self, commands: &[&str]) -> String {
+        self.order("reset");
+        let lines: Vec<_> = commands.iter().map(|command| self.line(command)).collect();
+        lines.join(" && ")
+    }
+
+    /// The line for a shell that gives the module one command.
+    pub(crate) fn line(&self, command: &str) -> String {
+        format!("echo '{command}' > {}", self.command)
     }
 
     /// What happened since the last reset.
