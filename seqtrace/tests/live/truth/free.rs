@@ -20,8 +20,10 @@ const PARAMETERS: [&str; 5] = [
 ];
 
 /// Every kind and API at once, with every retry and hold counted: retries, fallbacks and holds
-/// equal the truth, and waits do up to what the module itself cannot tell.
-pub(crate) fn free_readers_are_counted_as_they_waited(_: &Guest) -> String {
+/// equal the truth, and waits do up to what the module itself cannot tell. On PREEMPT_RT a reader is
+/// preempted between its two looks so often that the module can tell little of waits: there they are
+/// compared by force only.
+pub(crate) fn free_readers_are_counted_as_they_waited(guest: &Guest) -> String {
     let module = Module::load_with(&PARAMETERS);
     let kinds = module.truth();
     let mut options = vec!["--threshold", "1s"];
@@ -67,7 +69,7 @@ pub(crate) fn free_readers_are_counted_as_they_waited(_: &Guest) -> String {
     let text = seen.told(&snapshot);
     let told = format!("{counted} of {waits} waits ({doubtful} doubtful), {retries} retries{text}");
     assert!(waits > 1000 && retries > 500, "too little happened: {told}");
-    assert!(doubtful <= waits / 100, "{told}");
+    assert!(guest.realtime || doubtful <= waits / 100, "{told}");
     assert!(waits.abs_diff(counted) <= waits / 1000 + doubtful, "{told}");
     told
 }
