@@ -12,6 +12,7 @@ use ::seqtrace::{
 
 use crate::{
     guest::Guest,
+    seqtrace,
     truth::module::{Kind, Module, Reader, Wait, readers},
 };
 
@@ -96,7 +97,13 @@ pub(crate) fn a_wait_names_the_writer_that_is_probed(_: &Guest) -> String {
 /// waits name the module's writer.
 pub(crate) fn a_writer_is_found_on_demand(_: &Guest) -> String {
     let module = Module::load();
-    let command = format!("odd {SPINNER} {}", 10 * EPISODES);
+    let waits = module.line(&format!("odd {SPINNER} {EPISODES}"));
+    let more = module.line(&format!("odd {SPINNER} {}", 20 * EPISODES));
+    // Until the writers are probed, and then for a while; not for ever, should they never be.
+    let probed = "grep _write+ /sys/kernel/debug/kprobes/list | grep -qv DISABLED";
+    let until = format!("i=0; until {probed} || [ $i -ge 300 ]; do {waits}; i=$((i + 1)); done");
+    let script = format!("{until}; {more}");
+    module.script(&[]);
     let options = [
         "--threshold",
         "1s",
@@ -105,7 +112,8 @@ pub(crate) fn a_writer_is_found_on_demand(_: &Guest) -> String {
         "--blame-for",
         "3s",
     ];
-    let (snapshot, truth) = module.trace(&options, &[&command, &command, &command]);
+    let snapshot = seqtrace::stat(&[&options[..], &["--", "sh", "-c", &script]].concat());
+    let truth = module.truth();
     let found = readers(&truth).find(|(kind, reader)| kind.name == SPINNER && reader.waits > 0);
     let (kind, reader) = found.expect("its first reader waits");
     let demands = snapshot.demands.iter();
