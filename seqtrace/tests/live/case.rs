@@ -1,9 +1,9 @@
 //! The cases, in the order in which they run.
 
 use crate::{
-    audit, blame, catalog, disturbance,
+    audit, blame, catalog,
     guest::Guest,
-    holds, killed, numbers, privilege, refusal, retries, session, shutdown, sites,
+    holds, numbers, privilege, refusal, retries, session, shutdown, sites,
     truth::{damaged, forced, free, small_maps},
 };
 
@@ -124,19 +124,6 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         shutdown::an_interrupt_while_attaching_leaves_no_probe,
     ),
     ("a_kill_leaves_no_probe", shutdown::a_kill_leaves_no_probe),
-    (
-        "killed_at_any_moment_it_leaves_no_probe",
-        killed::killed_at_any_moment_it_leaves_no_probe,
-    ),
-    (
-        "ten_thousand_tasks_retry",
-        disturbance::ten_thousand_tasks_retry,
-    ),
-    ("a_full_disk_is_told", disturbance::a_full_disk_is_told),
-    (
-        "cpus_clock_and_module_may_change",
-        disturbance::cpus_clock_and_module_may_change,
-    ),
     (
         "a_second_tracer_is_refused",
         shutdown::a_second_tracer_is_refused,
@@ -268,17 +255,8 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "the_end_leaves_no_probe",
             "an_interrupt_while_attaching_leaves_no_probe",
             "a_kill_leaves_no_probe",
-            "killed_at_any_moment_it_leaves_no_probe",
             "a_second_tracer_is_refused",
             "a_module_may_leave_while_it_is_probed",
-        ],
-    ),
-    (
-        "disturbances",
-        &[
-            "cpus_clock_and_module_may_change",
-            "ten_thousand_tasks_retry",
-            "a_full_disk_is_told",
         ],
     ),
     (

@@ -131,11 +131,6 @@ impl Module {
         format!("echo '{command}' > {}", self.command)
     }
 
-    /// The file that takes commands.
-    pub(crate) fn command_file(&self) -> &str {
-        &self.command
-    }
-
     /// What happened since the last reset.
     pub(crate) fn truth(&self) -> Vec<Kind> {
         let text = fs::read_to_string(&self.truth).expect("debugfs is mounted");
