@@ -43,8 +43,10 @@ pub(crate) fn free_readers_are_counted_as_they_waited(guest: &Guest) -> String {
         let counted_here = told.blocks + told.spins;
         // No reader is off by more than all together may be.
         let margin = reader.doubtful + all / 1000;
-        seen.near(function, "waits", reader.waits, counted_here, margin);
-        seen.near(function, "slept", reader.slept, told.slept, margin);
+        if !guest.realtime {
+            seen.near(function, "waits", reader.waits, counted_here, margin);
+            seen.near(function, "slept", reader.slept, told.slept, margin);
+        }
         // Its caller refuses an odd value; that is no check of the primitives.
         let refused = if function.ends_with("_raw_read") {
             reader.shown_odd
@@ -66,7 +68,9 @@ pub(crate) fn free_readers_are_counted_as_they_waited(guest: &Guest) -> String {
     let text = seen.told(&snapshot);
     let told = format!("{counted} of {waits} waits ({doubtful} doubtful), {retries} retries{text}");
     assert!(waits > 1000 && retries > 500, "too little happened: {told}");
-    assert!(guest.realtime || doubtful <= waits / 100, "{told}");
-    assert!(waits.abs_diff(counted) <= waits / 1000 + doubtful, "{told}");
+    if !guest.realtime {
+        assert!(doubtful <= waits / 100, "{told}");
+        assert!(waits.abs_diff(counted) <= waits / 1000 + doubtful, "{told}");
+    }
     told
 }
