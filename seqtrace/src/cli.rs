@@ -19,7 +19,7 @@ pub use watch::WatchArguments;
 
 /// Shows where readers of Linux sequence counters wait and retry, and which writer is to blame.
 ///
-/// Without a command: a table of the running system, renewed every second until Ctrl-C.
+/// Without a command: a live view of the running system on a terminal, a table each second elsewhere.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -47,7 +47,7 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Table of the running system, renewed each interval (the default command)
+    /// Live view of the running system; without a terminal a table each interval (the default command)
     Top(TopArguments),
     /// Totals over a time or over the run of a command
     Stat(StatArguments),
@@ -66,15 +66,29 @@ pub enum Command {
 /// Options of `top`.
 #[derive(Args, Debug)]
 pub struct TopArguments {
-    /// Time between two tables
+    /// Time between two looks at the numbers
     #[arg(short = 'I', long, value_name = "TIME", value_parser = duration, default_value = "1s")]
     pub interval: Duration,
     /// Stop after this time [default: until Ctrl-C]
     #[arg(short, long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
+    /// Colours on the screen
+    #[arg(long = "color", value_name = "WHEN", value_enum, default_value_t = Colour::Auto)]
+    pub colour: Colour,
     /// What to trace.
     #[command(flatten)]
     pub trace: TraceArguments,
+}
+
+/// Whether a screen has colours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Colour {
+    /// Unless the environment has `NO_COLOR`
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
 }
 
 /// Options of `stat`.

@@ -20,4 +20,5 @@ pub mod collect;
 pub mod aggregate;
 pub mod audit;
 pub mod export;
+pub mod tui;
 pub mod command;

@@ -48,6 +48,7 @@ fn start_log(verbosity: u8) {
     };
     env_logger::Builder::new()
         .filter_module("seqtrace", level)
+        .target(env_logger::Target::Pipe(Box::new(command::terminal::Log)))
         .format(|out, record| {
             let word = record.level().as_str().to_lowercase();
             writeln!(out, "seqtrace: {word}: {}", record.args())

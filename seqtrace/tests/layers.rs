@@ -27,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("aggregate", &["discover", "plan", "attach", "collect"]),
     ("audit", &[]),
     ("export", &["discover", "plan", "aggregate", "audit"]),
+    ("tui", &["discover", "plan", "aggregate", "export"]),
     (
         "command",
         &[
@@ -40,6 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "aggregate",
             "audit",
             "export",
+            "tui",
         ],
     ),
 ];
@@ -57,6 +59,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tokio", &["collect", "command"]),
     ("inferno", &["export"]),
     ("comfy_table", &["export"]),
+    ("ratatui", &["tui", "command"]),
     ("indicatif", &["command"]),
 ];
 

@@ -13,6 +13,7 @@ use crate::{collect::batch::Batch, plan::Plan};
 
 pub mod blame;
 pub mod coverage;
+pub mod difference;
 pub mod histogram;
 pub mod identity;
 pub mod rates;

@@ -84,6 +84,14 @@ impl Collector {
         self.counted.insert(slot);
     }
 
+    /// The next batch comes in `first` from now, and then one in each `period`. Must be called inside a
+    /// tokio runtime with time enabled.
+    pub fn pace(&mut self, first: Duration, period: Duration) {
+        self.tick = interval_at(tokio::time::Instant::now() + first, period);
+        self.tick
+            .set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
+
     /// Waits for the next tick and reads everything. Nothing is lost if the future is dropped.
     ///
     /// # Errors

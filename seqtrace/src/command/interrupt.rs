@@ -17,6 +17,8 @@ use tokio::{
     time::sleep,
 };
 
+use crate::command::terminal;
+
 /// Time between two looks for the kill file: a `stat` of one path costs a few microseconds.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -51,6 +53,7 @@ impl Interrupt {
             loop {
                 let number = streams.next().await;
                 if !orderly.load(Ordering::Relaxed) || flag.swap(true, Ordering::Relaxed) {
+                    terminal::give_back();
                     // The kernel takes the probes off when the process ends.
                     process::exit(128 + number);
                 }
@@ -82,6 +85,12 @@ impl Interrupt {
             flag.store(true, Ordering::Relaxed);
             stopped.send_replace(true);
         });
+    }
+
+    /// Ends the work in good order, as the first signal does.
+    pub fn stop(&self) {
+        self.flag.store(true, Ordering::Relaxed);
+        self.stopped.send_replace(true);
     }
 
     /// Whether it was the file that ended the work.

@@ -10,13 +10,17 @@ pub mod child;
 mod demand;
 pub mod doctor;
 pub mod interrupt;
+pub mod live;
 pub mod prepare;
 mod privilege;
 pub mod progress;
 pub mod report;
+mod save;
+pub mod screen;
 pub mod sites;
 mod spinning;
 mod start;
+pub mod terminal;
 pub mod trace;
 pub mod watch;
 
@@ -43,8 +47,17 @@ pub fn run(config: &Config) -> Result<u8> {
         Task::Top {
             interval,
             duration,
+            colour,
             trace,
-        } => runtime()?.block_on(report::top(*interval, *duration, trace, progress)),
+        } => {
+            let view = live::View {
+                interval: *interval,
+                duration: *duration,
+                colour: *colour,
+                progress,
+            };
+            runtime()?.block_on(live::top(view, trace))
+        }
         Task::Stat { json, span, trace } => {
             runtime()?.block_on(report::stat(*json, span, trace, progress))
         }

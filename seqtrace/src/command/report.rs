@@ -1,10 +1,9 @@
-//! `top`, `stat` and `flame`: a traced run and what is printed of it.
+//! `stat` and `flame`: a traced run and what is printed of it.
 
 use std::{
     fs,
     io::{self, IsTerminal as _, Write as _},
     path::Path,
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -19,7 +18,7 @@ use crate::{
         trace::{self, Outcome, Request},
     },
     config::{Span, Trace},
-    export::{account, flamegraph, folded, folded::Weight, json, live, table},
+    export::{account, flamegraph, folded, folded::Weight, json, table},
 };
 
 /// Exit status of a run in which something was lost, with `--strict`.
@@ -28,60 +27,11 @@ const LOST: u8 = 5;
 /// Exit status of a run that the kill file ended.
 const KILLED: u8 = 6;
 
-/// Moves the cursor home and clears the screen behind it (ECMA-48 CUP, ED).
-const CLEAR: &str = "\x1b[H\x1b[J";
-
-/// A table each interval, and the totals at the end.
-///
-/// # Errors
-///
-/// When the run cannot be done or its output cannot be written.
-pub async fn top(
-    interval: Duration,
-    duration: Option<Duration>,
-    trace: &Trace,
-    progress: bool,
-) -> Result<u8> {
-    let span = Span {
-        duration,
-        run: Vec::new(),
-    };
-    let request = Request {
-        trace,
-        span: &span,
-        interval: Some(interval),
-        progress,
-    };
-    let terminal = io::stdout().is_terminal();
-    let mut before: Option<Snapshot> = None;
-    let interrupt = Interrupt::listen()?;
-    let outcome = trace::trace(&request, &interrupt, |now| {
-        let change = match &before {
-            Some(before) => now.since(before),
-            None => now.since_start(),
-        };
-        let (width, height) = size();
-        let screen = live::screen(now, &change, width, height);
-        let mut out = io::stdout().lock();
-        if terminal {
-            write!(out, "{CLEAR}{screen}")?;
-        } else {
-            writeln!(out, "{screen}")?;
-        }
-        out.flush()?;
-        before = Some(now.clone());
-        Ok(())
-    })
-    .await?;
-    print(&table::closing(&outcome.snapshot, size().0))?;
-    finish(&outcome, trace)
-}
-
 /// Totals at the end.
 ///
 /// # Errors
 ///
-/// As for [`top`].
+/// When the run cannot be done or its output cannot be written.
 pub async fn stat(json: bool, span: &Span, trace: &Trace, progress: bool) -> Result<u8> {
     let outcome = quiet(span, trace, progress).await?;
     if json {
@@ -97,7 +47,7 @@ pub async fn stat(json: bool, span: &Span, trace: &Trace, progress: bool) -> Res
 ///
 /// # Errors
 ///
-/// As for [`top`], and when nothing was lost that could be drawn.
+/// As for [`stat`], and when nothing was lost that could be drawn.
 pub async fn flame(
     output: Option<&Path>,
     format: FlameFormat,
@@ -129,6 +79,7 @@ async fn quiet(span: &Span, trace: &Trace, progress: bool) -> Result<Outcome> {
         trace,
         span,
         interval: None,
+        chosen: None,
         progress,
     };
     let interrupt = Interrupt::listen()?;
@@ -136,7 +87,7 @@ async fn quiet(span: &Span, trace: &Trace, progress: bool) -> Result<Outcome> {
 }
 
 /// The exit status: that of the command, unless it is zero and there is more to say.
-fn finish(outcome: &Outcome, trace: &Trace) -> Result<u8> {
+pub(super) fn finish(outcome: &Outcome, trace: &Trace) -> Result<u8> {
     if !outcome.departed.is_empty() {
         let modules: Vec<_> = outcome.departed.iter().map(String::as_str).collect();
         bail!(

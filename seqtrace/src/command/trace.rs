@@ -1,10 +1,13 @@
 //! One traced run: attach, collect while the time or the command lasts, detach, add up.
 
-use std::{collections::BTreeSet, path::Path, process::ExitStatus, time::Duration};
+use std::{collections::BTreeSet, path::Path, process::ExitStatus, sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow, bail};
 use log::{info, warn};
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
 
 use crate::{
     aggregate::{Aggregate, snapshot::Snapshot},
@@ -32,6 +35,9 @@ use crate::{
 /// Time between two looks at what may need care when nobody watches.
 const UNWATCHED: Duration = Duration::from_secs(1);
 
+/// The longest time to the first numbers where somebody waits for them.
+const SOON: Duration = Duration::from_millis(500);
+
 /// What a run left.
 #[derive(Debug)]
 pub struct Outcome {
@@ -54,6 +60,9 @@ pub struct Request<'a> {
     pub span: &'a Span,
     /// Time between two calls of the observer, or `None` if it is never called.
     pub interval: Option<Duration>,
+    /// Other times between two calls, as the user chooses them; where there may be some, the first call
+    /// comes soon.
+    pub chosen: Option<watch::Receiver<Duration>>,
     /// Show progress on stderr.
     pub progress: bool,
 }
@@ -68,7 +77,7 @@ pub struct Request<'a> {
 pub async fn trace(
     request: &Request<'_>,
     interrupt: &Interrupt,
-    mut observe: impl FnMut(&Snapshot) -> Result<()>,
+    mut observe: impl FnMut(&Arc<Snapshot>) -> Result<()>,
 ) -> Result<Outcome> {
     let limits = &request.trace.limits;
     let program = child::find(&request.span.run)?;
@@ -110,7 +119,10 @@ pub async fn trace(
     }
     let ending = run
         .watch(&mut session, request, program, (interrupt, &mut observe))
-        .await?;
+        .await;
+    // It may have the terminal, and what follows is told there.
+    drop(observe);
+    let ending = ending?;
     let elapsed = session.close_window()?;
     let killed = interrupt.killed();
     if killed && let Some(path) = &limits.kill_file {
@@ -229,7 +241,7 @@ impl Run<'_> {
         session: &mut Session,
         request: &Request<'_>,
         program: Option<Program>,
-        (interrupt, observe): (&Interrupt, &mut impl FnMut(&Snapshot) -> Result<()>),
+        (interrupt, observe): (&Interrupt, &mut impl FnMut(&Arc<Snapshot>) -> Result<()>),
     ) -> Result<Ending> {
         let deadline = request
             .span
@@ -239,12 +251,17 @@ impl Run<'_> {
         let is_read =
             request.interval.is_some() || self.max_events.is_some() || self.writers.is_some();
         let mut child = program.map(|program| program.start()).transpose()?;
+        let mut chosen = request.chosen.clone();
+        if let (Some(_), Some(interval)) = (&chosen, request.interval) {
+            self.collector.pace(SOON.min(interval), interval);
+        }
         loop {
             tokio::select! {
                 biased;
                 () = interrupt.wait() => break,
                 status = ended(child.as_mut()) => return status.map(Ending::ByItself),
                 () = passed(deadline) => break,
+                interval = choice(&mut chosen) => self.collector.pace(interval, interval),
                 batch = next(&mut self.collector, is_read) => {
                     if let Some(batch) = batch? {
                         self.aggregate.add(batch);
@@ -253,7 +270,7 @@ impl Run<'_> {
                     if !is_read {
                         continue;
                     }
-                    let snapshot = self.aggregate.snapshot();
+                    let snapshot = Arc::new(self.aggregate.snapshot());
                     self.look_for_demand(session, &snapshot)?;
                     if request.interval.is_some() {
                         observe(&snapshot)?;
@@ -327,6 +344,16 @@ pub(super) async fn ended(child: Option<&mut Child>) -> Result<ExitStatus> {
         Some(child) => child.wait().await,
         None => std::future::pending().await,
     }
+}
+
+/// The next time between two calls that the user chooses; never where nobody can.
+async fn choice(chosen: &mut Option<watch::Receiver<Duration>>) -> Duration {
+    if let Some(chosen) = chosen
+        && chosen.changed().await.is_ok()
+    {
+        return *chosen.borrow_and_update();
+    }
+    std::future::pending().await
 }
 
 /// The end of the time; never without one.

@@ -8,7 +8,7 @@ use super::check_directory;
 use crate::cli::LimitArguments;
 
 /// The limits of one run.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Limits {
     /// Whether a loss is told by the exit status.
     pub strict: bool,

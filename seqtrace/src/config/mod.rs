@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use globset::Glob;
 
 use crate::cli::{
-    AuditArguments, BackendArgument, BlameArguments, Cli, Command, ConvergeArguments,
+    AuditArguments, BackendArgument, BlameArguments, Cli, Colour, Command, ConvergeArguments,
     DiscoverArguments, DoctorArguments, FlameArguments, FlameFormat, RetryArguments, StatArguments,
     TextSource, Threshold, TopArguments, TraceArguments, VerbosityArguments, WatchArguments,
 };
@@ -30,6 +30,8 @@ pub enum Task {
         interval: Duration,
         /// When to stop; `None`: on a signal.
         duration: Option<Duration>,
+        /// Whether the screen has colours.
+        colour: Colour,
         /// What to trace.
         trace: Trace,
     },
@@ -99,7 +101,7 @@ pub struct Span {
 }
 
 /// What to trace.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Trace {
     /// Single events that lasted at least this long are recorded.
     pub threshold: Duration,
@@ -131,7 +133,7 @@ pub struct Blame {
 }
 
 /// What is probed beyond the cold sites.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RequestWords {
     /// Patterns for seqcounts of which every retry is counted.
     pub retries: Vec<Glob>,
@@ -156,7 +158,7 @@ pub enum Choice {
 }
 
 /// Where sites come from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sources {
     /// Loaded modules too, not only vmlinux.
     pub modules: bool,
@@ -208,12 +210,14 @@ fn top_task(arguments: TopArguments) -> Result<(Task, VerbosityArguments)> {
     let TopArguments {
         interval,
         duration,
+        colour,
         trace,
     } = arguments;
     let (trace, verbosity) = resolve_trace(trace, false)?;
     let task = Task::Top {
         interval,
         duration,
+        colour,
         trace,
     };
     Ok((task, verbosity))

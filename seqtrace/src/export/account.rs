@@ -218,8 +218,26 @@ pub fn lost(snapshot: &Snapshot) -> Option<String> {
     (!lost.is_empty()).then(|| lost.join(", "))
 }
 
+/// `205 of 214 probed`: the sites that are counted, of all.
+pub fn covered(coverage: &Coverage) -> String {
+    let word = covered_word(coverage);
+    format!("{} of {} {word}", coverage.covered(), coverage.sites)
+}
+
 /// The line about what tracing cost.
 pub(super) fn costs(costs: &Costs, width: Option<usize>) -> String {
+    line("cost", &costs_inline(costs), width)
+}
+
+/// What tracing cost, in a few words: memory, and the time before counting began.
+pub fn costs_short(costs: &Costs) -> String {
+    let start_ns = costs.discover_ns.saturating_add(costs.attach_ns);
+    let memory = size(costs.peak_rss_bytes);
+    format!("{memory}, {} to start", duration_inline(start_ns))
+}
+
+/// What tracing cost, in one line.
+fn costs_inline(costs: &Costs) -> String {
     let Costs {
         discover_ns,
         cached,
@@ -232,7 +250,7 @@ pub(super) fn costs(costs: &Costs, width: Option<usize>) -> String {
         let _ = write!(text, ", attaching {}", duration_inline(*attach_ns));
     }
     let _ = write!(text, ", peak memory {}", size(*peak_rss_bytes));
-    line("cost", &text, width)
+    text
 }
 
 /// The lines about numbers that do not add up; nothing when they do.

@@ -15,7 +15,7 @@ const LENGTHS: usize = 6;
 
 /// Whether the row belongs into the table of what readers lost. A check that never failed does not:
 /// it is told in its own section.
-pub(super) fn is_loss(row: &Row) -> bool {
+pub fn is_loss(row: &Row) -> bool {
     match row.kind {
         Kind::Block | Kind::Spin | Kind::Retry | Kind::Fallback => true,
         Kind::Check => row.count > 0,

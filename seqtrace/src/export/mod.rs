@@ -10,6 +10,7 @@ pub mod flamegraph;
 pub mod folded;
 pub mod json;
 pub mod live;
+pub mod quantity;
 pub mod selection;
 pub mod score;
 pub mod sites;
@@ -17,8 +18,7 @@ pub mod table;
 pub mod watch;
 
 mod blame;
-mod checks;
+pub mod checks;
 mod columns;
 mod holds;
 mod inlined;
-mod quantity;

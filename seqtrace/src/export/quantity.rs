@@ -4,7 +4,7 @@
 ///
 /// The unit takes two columns (`s ` is padded), so that right-aligned durations stand with their
 /// digits below each other.
-pub(super) fn duration(duration_ns: u64) -> String {
+pub fn duration(duration_ns: u64) -> String {
     const UNITS: [(&str, f64); 4] = [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s ", 1e9)];
     if duration_ns < 1_000 {
         return format!("{duration_ns} ns");
@@ -21,13 +21,13 @@ pub(super) fn duration(duration_ns: u64) -> String {
 }
 
 /// A duration inside a sentence: as [`duration`], not padded.
-pub(super) fn duration_inline(duration_ns: u64) -> String {
+pub fn duration_inline(duration_ns: u64) -> String {
     duration(duration_ns).trim_end().to_owned()
 }
 
 /// A number to three significant digits, all digits before the point: `0.05`, `1.23`, `45.6`,
 /// `789`, `12345`.
-pub(super) fn three_digits(value: f64) -> String {
+pub fn three_digits(value: f64) -> String {
     if value == 0.0 {
         "0".to_owned()
     } else if value < 9.995 {
@@ -40,12 +40,12 @@ pub(super) fn three_digits(value: f64) -> String {
 }
 
 /// A size in memory: `43.0 MiB`.
-pub(super) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     format!("{} MiB", three_digits(bytes as f64 / f64::from(1 << 20)))
 }
 
 /// `part` of `whole` as a percentage without decimals; `-` of nothing.
-pub(super) fn share(part: u64, whole: u64) -> String {
+pub fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
         "-".to_owned()
     } else {
@@ -54,7 +54,7 @@ pub(super) fn share(part: u64, whole: u64) -> String {
 }
 
 /// The number, `-` for none.
-pub(super) fn dash_if_zero(number: u64) -> String {
+pub fn dash_if_zero(number: u64) -> String {
     if number == 0 {
         "-".to_owned()
     } else {
@@ -63,7 +63,7 @@ pub(super) fn dash_if_zero(number: u64) -> String {
 }
 
 /// `1 site`, `2 sites`.
-pub(super) fn plural(count: u64, noun: &str) -> String {
+pub fn plural(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{ending}")
 }

@@ -6,6 +6,7 @@
 use crate::{
     aggregate::{
         histogram,
+        identity::Broken,
         rates::per_second,
         snapshot::{EventRow, Row, SeqcountRow, Snapshot, TaskRow},
     },
@@ -40,20 +41,24 @@ pub fn closing(snapshot: &Snapshot, width: Option<usize>) -> String {
     parts.extend(checks::section(snapshot, width));
     parts.extend(holds::section(snapshot, width));
     parts.extend(blame::section(snapshot, width));
-    parts.push(
-        account::ended(snapshot, width)
-            + &in_flight(&snapshot.rows, width)
-            + &checks::in_flight(&snapshot.rows, width)
-            + &checks::limit(snapshot, width)
-            + &blame::demands(snapshot, width)
-            + &blame::unblamed(snapshot, width)
-            + &account::coverage(&snapshot.coverage, width)
-            + &account::losses(snapshot, width)
-            + &account::broken(&snapshot.check(), width)
-            + &account::costs(&snapshot.costs, width)
-            + &estimates(&snapshot.rows, width),
-    );
+    parts.push(account(snapshot, &snapshot.check(), width));
     parts.join("\n")
+}
+
+/// What stands below the tables: what goes on, coverage, losses, what does not add up (of a closing
+/// snapshot; nothing can be said of a live one), costs, and which numbers are estimates.
+pub fn account(snapshot: &Snapshot, broken: &[Broken], width: Option<usize>) -> String {
+    account::ended(snapshot, width)
+        + &in_flight(&snapshot.rows, width)
+        + &checks::in_flight(&snapshot.rows, width)
+        + &checks::limit(snapshot, width)
+        + &blame::demands(snapshot, width)
+        + &blame::unblamed(snapshot, width)
+        + &account::coverage(&snapshot.coverage, width)
+        + &account::losses(snapshot, width)
+        + &account::broken(broken, width)
+        + &account::costs(&snapshot.costs, width)
+        + &estimates(&snapshot.rows, width)
 }
 
 /// Which kernel, how long, on how many sites.
@@ -177,12 +182,12 @@ pub(super) fn names<'a>(rows: impl Iterator<Item = &'a Row> + Clone) -> [Column;
 }
 
 /// The module of a site, `-` for vmlinux.
-pub(super) fn module(image: &str) -> String {
+pub fn module(image: &str) -> String {
     if image == "vmlinux" { "-" } else { image }.to_owned()
 }
 
 /// A duration of a block, a spin or a run of failed checks; a retry has none.
-pub(super) fn waited(row: &Row, duration_ns: Option<u64>) -> String {
+pub fn waited(row: &Row, duration_ns: Option<u64>) -> String {
     let has_duration = match row.kind {
         Kind::Block | Kind::Spin | Kind::Write => true,
         Kind::Retry | Kind::Fallback => false,
@@ -195,12 +200,12 @@ pub(super) fn waited(row: &Row, duration_ns: Option<u64>) -> String {
 }
 
 /// All the time that readers lost.
-pub(super) fn total(row: &Row) -> String {
+pub fn total(row: &Row) -> String {
     time_lost(row, row.total_ns)
 }
 
 /// Time that readers lost; an estimate where they were sampled.
-pub(super) fn time_lost(row: &Row, duration_ns: u64) -> String {
+pub fn time_lost(row: &Row, duration_ns: u64) -> String {
     if row.backend == Backend::Sample {
         format!("~{}", duration(duration_ns))
     } else {
@@ -217,12 +222,12 @@ fn slept(row: &Row) -> String {
 }
 
 /// The process that lost most time here, with its share.
-pub(super) fn top_reader(row: &Row) -> String {
+pub fn top_reader(row: &Row) -> String {
     top(row, &row.readers, |task| task.tgid)
 }
 
 /// The thread that owned the lock for most of the time lost here, with its share.
-pub(super) fn top_owner(row: &Row) -> String {
+pub fn top_owner(row: &Row) -> String {
     top(row, &row.owners, |task| task.tid)
 }
 
@@ -290,7 +295,7 @@ fn retrying(sum: &SeqcountRow) -> String {
 }
 
 /// The kernel's word for what serialises the writers.
-pub(super) fn lock(lockname: Option<Lockname>) -> String {
+pub fn lock(lockname: Option<Lockname>) -> String {
     let word = match lockname {
         None => "-",
         Some(Lockname::Plain) => "plain",

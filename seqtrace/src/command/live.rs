@@ -1,0 +1,137 @@
+//! `top`: the numbers of the running system, renewed each interval.
+
+use std::{
+    io::{self, Write as _},
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use anyhow::Result;
+use tokio::sync::watch;
+
+use crate::{
+    aggregate::snapshot::Snapshot,
+    cli::Colour,
+    command::{
+        interrupt::Interrupt,
+        report::{finish, print, size},
+        screen::{Controls, Screen},
+        terminal,
+        trace::{self, Outcome, Request},
+    },
+    config::{Span, Trace},
+    export::{live, table},
+};
+
+/// How the numbers are shown.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// Time between two looks at them.
+    pub interval: Duration,
+    /// When to stop; `None`: on a signal, or when the user quits.
+    pub duration: Option<Duration>,
+    /// Whether the screen has colours.
+    pub colour: Colour,
+    /// Show progress on stderr.
+    pub progress: bool,
+}
+
+/// A screen on a terminal, else a table each interval; the totals at the end.
+///
+/// # Errors
+///
+/// When the run cannot be done, or its output cannot be written.
+pub async fn top(view: View, trace: &Trace) -> Result<u8> {
+    let interrupt = Interrupt::listen()?;
+    if !terminal::is_usable() {
+        let outcome = lines(view, trace, &interrupt).await?;
+        print(&table::closing(&outcome.snapshot, size().0))?;
+        return finish(&outcome, trace);
+    }
+    // The screen opens them.
+    let trace = &Trace {
+        stacks: true,
+        ..trace.clone()
+    };
+    let (failed, failures) = mpsc::channel();
+    let outcome = screen(view, trace, &interrupt, failed).await?;
+    print(&table::closing(&outcome.snapshot, size().0))?;
+    match failures.try_recv() {
+        Ok(error) => Err(error),
+        Err(_) => finish(&outcome, trace),
+    }
+}
+
+/// A run with a screen, from the first numbers to the end of counting.
+async fn screen(
+    view: View,
+    trace: &Trace,
+    interrupt: &Interrupt,
+    failed: mpsc::Sender<anyhow::Error>,
+) -> Result<Outcome> {
+    let (interval, chosen) = watch::channel(view.interval);
+    let span = span(view);
+    let request = Request {
+        chosen: Some(chosen),
+        ..request(view, trace, &span)
+    };
+    let controls = Controls {
+        interrupt: interrupt.clone(),
+        interval,
+    };
+    let is_colourful = match view.colour {
+        Colour::Auto => !terminal::is_colourless(),
+        Colour::Always => true,
+        Colour::Never => false,
+    };
+    let mut screen = None;
+    trace::trace(&request, interrupt, move |snapshot: &Arc<Snapshot>| {
+        let screen = match &mut screen {
+            Some(screen) => screen,
+            None => screen.insert(Screen::open(
+                is_colourful,
+                controls.clone(),
+                failed.clone(),
+            )?),
+        };
+        screen.show(snapshot);
+        Ok(())
+    })
+    .await
+}
+
+/// A run with a table each interval.
+async fn lines(view: View, trace: &Trace, interrupt: &Interrupt) -> Result<Outcome> {
+    let span = span(view);
+    let mut before: Option<Arc<Snapshot>> = None;
+    trace::trace(&request(view, trace, &span), interrupt, |now| {
+        let change = match &before {
+            Some(before) => now.since(before),
+            None => now.since_start(),
+        };
+        let (width, height) = size();
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", live::screen(now, &change, width, height))?;
+        out.flush()?;
+        before = Some(Arc::clone(now));
+        Ok(())
+    })
+    .await
+}
+
+fn span(view: View) -> Span {
+    Span {
+        duration: view.duration,
+        run: Vec::new(),
+    }
+}
+
+fn request<'a>(view: View, trace: &'a Trace, span: &'a Span) -> Request<'a> {
+    Request {
+        trace,
+        span,
+        interval: Some(view.interval),
+        chosen: None,
+        progress: view.progress,
+    }
+}
