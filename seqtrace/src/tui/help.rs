@@ -20,20 +20,20 @@ KEYS                    (↑ ↓ scroll, any other key closes this help)
   q                     end: takes the probes off, prints the totals
 
 IN A FLAME GRAPH
-  ↑ ↓ ← →               choose a call: its caller, its heaviest call, a neighbour
+  ↑ ↓ ← →               choose a call: its caller, its heaviest, one beside
   Enter                 give the call the whole width; Esc shows all again
   w                     weigh by time lost, or by events: retries have no time
 
 WHAT IS SHOWN
   waits                 a reader found a writer inside, and blocked or spun
   retries               a read section failed its check and ran again
-  /S                    for each second of the last interval; a wait counts where
-                        it ended
+  /S                    for each second of the last interval; a wait counts in
+                        that in which it ended
   TOTAL, COUNT          since the start, or the last reset
   LAST MINUTE           time lost, the newest at the right, each line to its own
                         height; retries where no time was lost; · is nothing
-  WRITER, OWNER         who held the sequence odd, or its writers' lock, when the
-                        reader came
+  WRITER, OWNER         who held the sequence odd, or the lock of its writers,
+                        when the reader came
   OTHERS LOST           time that others waited for this task
   <                     not above this: no event since the reset was longer than
                         the longest before it
