@@ -16,6 +16,7 @@ pub mod coverage;
 pub mod difference;
 pub mod histogram;
 pub mod identity;
+pub mod occurrence;
 pub mod rates;
 pub mod snapshot;
 pub mod watched;
@@ -29,13 +30,12 @@ mod runs;
 mod seqcounts;
 mod stacks;
 
-pub use self::frames::Symbolise;
 use self::{
     frames::FrameNames,
     longest::Longest,
-    rows::SiteLabel,
     snapshot::{Costs, Coverage, DemandRow, Samples, Snapshot},
 };
+pub use self::{frames::Symbolise, rows::SiteLabel};
 
 /// What does not change during a session.
 #[derive(Clone, Debug, Default)]

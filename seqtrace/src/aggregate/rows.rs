@@ -3,6 +3,7 @@
 use std::{cmp::Reverse, collections::HashMap};
 
 use seqtrace_common::counters::{SiteCounters, TaskKey, TaskValue, side};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     aggregate::{
@@ -14,15 +15,21 @@ use crate::{
     plan::{Backend, Kind, Target},
 };
 
-/// How a site is called in the output.
-#[derive(Clone, Debug)]
-pub(super) struct SiteLabel {
-    pub(super) seqcount: String,
-    pub(super) lockname: Option<Lockname>,
-    pub(super) image: String,
-    pub(super) site: String,
-    pub(super) kind: Kind,
-    pub(super) backend: Backend,
+/// How a site is called in the output; the fields are those of [`Row`].
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct SiteLabel {
+    /// Name of the seqcount.
+    pub seqcount: String,
+    /// What serialises its writers, where known.
+    pub lockname: Option<Lockname>,
+    /// `vmlinux`, or the module's name.
+    pub image: String,
+    /// The site: `d_lookup+0x4b`.
+    pub site: String,
+    /// Kind of its events.
+    pub kind: Kind,
+    /// What counts there.
+    pub backend: Backend,
 }
 
 impl SiteLabel {

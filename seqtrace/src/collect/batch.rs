@@ -25,7 +25,7 @@ pub struct Batch {
     /// Contents of `STACK_COUNTS`; empty unless stacks were asked for.
     pub stacks: Vec<(StackKey, StackValue)>,
     /// Return addresses by stack id, innermost first; every id seen in `stacks`, `blames`,
-    /// `spins` and `events` that could be read.
+    /// `spins`, `events` and `records` that could be read.
     pub frames: HashMap<i32, Vec<u64>>,
     /// Slots of the readers inside a lock call, with how many.
     pub blocks_in_flight: HashMap<u32, u64>,
@@ -42,8 +42,29 @@ pub struct Batch {
     pub events: Vec<Event>,
     /// Records that came since the last batch and were left out of `events` for being shorter.
     pub events_left_out: u64,
+    /// Every record that came since the last batch or [`Arrivals`], in the order in which they came;
+    /// empty unless asked for.
+    pub records: Vec<Event>,
     /// Samples of the CPU clock that hit no site; `None` where none are taken.
     pub samples_elsewhere: Option<u64>,
     /// Losses added up over the CPUs, by index (`seqtrace_common::loss`).
     pub losses: [u64; loss::COUNT as usize],
+}
+
+/// Records that came between two batches, when they were too many to wait for the next one.
+#[derive(Clone, Debug, Default)]
+pub struct Arrivals {
+    /// The records, in the order in which they came.
+    pub records: Vec<Event>,
+    /// Return addresses by stack id, as in [`Batch::frames`].
+    pub frames: HashMap<i32, Vec<u64>>,
+}
+
+/// What a collector has to tell.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// The tick came: everything.
+    Batch(Box<Batch>),
+    /// There is no more room for records; only where every one is asked for.
+    Arrivals(Arrivals),
 }

@@ -1,7 +1,7 @@
 //! Reads the maps on a tick and drains the ring whenever it has something.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     time::{Duration, Instant},
 };
 
@@ -15,8 +15,8 @@ use tokio::{
 };
 
 use super::{
-    batch::Batch,
-    longest::Longest,
+    batch::{Arrivals, Batch, News},
+    inbox::Inbox,
     maps::{Maps, contents, take},
     quiet::{Reaped, Room, is_crowded, quiet},
     stacks::Stacks,
@@ -33,7 +33,7 @@ pub struct Collector {
     missed: Missed,
     ring: AsyncFd<RingBuf<MapData>>,
     tick: Interval,
-    longest: Longest,
+    inbox: Inbox,
     reaped: Reaped,
     slots: u32,
     counted: BTreeSet<u32>,
@@ -65,7 +65,7 @@ impl Collector {
             missed: session.missed()?,
             ring,
             tick,
-            longest: Longest::default(),
+            inbox: Inbox::default(),
             reaped: Reaped::default(),
             slots: session.slots(),
             counted: &(session.probed() | session.sampled()) | session.contended(),
@@ -92,14 +92,30 @@ impl Collector {
             .set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
 
-    /// Waits for the next tick and reads everything. Nothing is lost if the future is dropped.
+    /// Hands out every record from now on, and not only the longest.
+    pub fn keep_each(&mut self) {
+        self.inbox.keep_each();
+    }
+
+    /// Waits for the next tick and reads everything, or before it for more records than there is room
+    /// for ([`Collector::keep_each`]). Nothing is lost if the future is dropped.
     ///
     /// # Errors
     ///
     /// When a map cannot be read.
-    pub async fn next(&mut self) -> Result<Batch> {
-        self.ticked().await?;
-        self.read(self.began.elapsed())
+    pub async fn next(&mut self) -> Result<News> {
+        if self.ticked().await? {
+            let batch = self.read(self.began.elapsed())?;
+            return Ok(News::Batch(Box::new(batch)));
+        }
+        let records = self.inbox.take_each();
+        let stacks = records.iter().map(|event| event.stack);
+        let frames = if self.stacks_on {
+            self.stacks.frames(stacks)
+        } else {
+            HashMap::new()
+        };
+        Ok(News::Arrivals(Arrivals { records, frames }))
     }
 
     /// Waits for the next tick, and reads only if waits have to be taken out of a map that fills up.
@@ -123,14 +139,21 @@ impl Collector {
         }
     }
 
-    async fn ticked(&mut self) -> Result<()> {
+    /// Waits for the next tick: `true`; `false` when there is no more room for records before.
+    async fn ticked(&mut self) -> Result<bool> {
         loop {
+            if self.inbox.is_full() {
+                return Ok(false);
+            }
             tokio::select! {
-                _ = self.tick.tick() => return Ok(()),
+                _ = self.tick.tick() => return Ok(true),
                 guard = self.ring.readable_mut() => {
                     let mut guard = guard.context("failed to poll the ring")?;
-                    drain(guard.get_inner_mut(), &mut self.longest)?;
-                    guard.clear_ready();
+                    drain(guard.get_inner_mut(), &mut self.inbox, Until::Full)?;
+                    // What is left makes it ready at once.
+                    if !self.inbox.is_full() {
+                        guard.clear_ready();
+                    }
                 }
             }
         }
@@ -147,7 +170,7 @@ impl Collector {
     }
 
     fn read(&mut self, elapsed: Duration) -> Result<Batch> {
-        drain(self.ring.get_mut(), &mut self.longest)?;
+        drain(self.ring.get_mut(), &mut self.inbox, Until::Empty)?;
         let MapSizes {
             blocks,
             spins: spin_room,
@@ -193,7 +216,8 @@ impl Collector {
         batch.losses[loss::MISSED as usize] += self.missed.passed_over()?;
         let fired = self.missed.fired()?.unwrap_or_default();
         batch.losses[loss::NESTED as usize] += fired.nested;
-        (batch.events, batch.events_left_out) = self.longest.take();
+        (batch.events, batch.events_left_out) = self.inbox.take_longest();
+        batch.records = self.inbox.take_each();
         self.read_frames(&mut batch);
         Ok(batch)
     }
@@ -244,7 +268,7 @@ impl Collector {
                     .threshold_ns
                     .is_some_and(|threshold_ns| spin.duration_ns() >= threshold_ns)
                 {
-                    self.longest.push(spin.event(key));
+                    self.inbox.push(spin.event(key));
                 }
             }
         }
@@ -272,21 +296,33 @@ impl Collector {
                     .iter()
                     .flat_map(|(_, spin)| [spin.stack, spin.edge.stack]),
             )
-            .chain(batch.events.iter().map(|event| event.stack));
+            .chain(batch.events.iter().map(|event| event.stack))
+            .chain(batch.records.iter().map(|event| event.stack));
         batch.frames = self.stacks.frames(ids);
     }
 }
 
-/// Empties the ring.
-fn drain(ring: &mut RingBuf<MapData>, longest: &mut Longest) -> Result<()> {
-    while let Some(record) = ring.next() {
+/// How far the ring is emptied.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Until {
+    /// Nothing is in it.
+    Empty,
+    /// There is no more room, or nothing is in it.
+    Full,
+}
+
+/// Takes records out of the ring.
+fn drain(ring: &mut RingBuf<MapData>, inbox: &mut Inbox, until: Until) -> Result<()> {
+    while !(until == Until::Full && inbox.is_full())
+        && let Some(record) = ring.next()
+    {
         let event = Event::decode(&record).with_context(|| {
             format!(
                 "failed to decode a record of {} bytes from the ring",
                 record.len()
             )
         })?;
-        longest.push(event);
+        inbox.push(event);
     }
     Ok(())
 }

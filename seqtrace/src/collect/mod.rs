@@ -8,6 +8,7 @@ pub mod writes;
 
 mod collector;
 mod cpus;
+mod inbox;
 mod longest;
 mod maps;
 mod quiet;

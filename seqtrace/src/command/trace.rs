@@ -12,12 +12,16 @@ use tokio::{
 use crate::{
     aggregate::{Aggregate, snapshot::Snapshot},
     attach::{self, Session},
-    collect::{Collector, batch::Batch},
+    collect::{
+        Collector,
+        batch::{Arrivals, News},
+    },
     command::{
         backends,
         child::{self, Child, Program},
         demand::WritersOnDemand,
         interrupt::Interrupt,
+        observe::{Observer, OfSnapshots, Records},
         prepare, privilege,
         progress::Progress,
         start,
@@ -77,7 +81,20 @@ pub struct Request<'a> {
 pub async fn trace(
     request: &Request<'_>,
     interrupt: &Interrupt,
-    mut observe: impl FnMut(&Arc<Snapshot>) -> Result<()>,
+    observe: impl FnMut(&Arc<Snapshot>) -> Result<()>,
+) -> Result<Outcome> {
+    observed(request, interrupt, &mut OfSnapshots(Some(observe))).await
+}
+
+/// As [`trace`], with an observer that may want more than snapshots.
+///
+/// # Errors
+///
+/// As for [`trace`].
+pub async fn observed(
+    request: &Request<'_>,
+    interrupt: &Interrupt,
+    observer: &mut impl Observer,
 ) -> Result<Outcome> {
     let limits = &request.trace.limits;
     let program = child::find(&request.span.run)?;
@@ -91,7 +108,7 @@ pub async fn trace(
         backends,
         request.progress,
     )?;
-    let debuginfo = debuginfo(&prepared.running, request.trace)?;
+    let debuginfo = inlined::debuginfo(&prepared.running, request.trace)?;
     interrupt.begin_orderly();
     let mut session = start::attach(&prepared, request, interrupt).map_err(|error| {
         match &limits.kill_file {
@@ -113,15 +130,18 @@ pub async fn trace(
         writers: writers(&prepared.plan, request.trace),
         max_events: limits.max_events,
     };
+    if observer.wants_records() {
+        run.collector.keep_each();
+    }
+    observer.begin(&run.aggregate.snapshot())?;
     // Probes that come later need them.
     if run.writers.is_none() {
         privilege::give_up(&prepared.plan).await;
     }
     let ending = run
-        .watch(&mut session, request, program, (interrupt, &mut observe))
+        .watch(&mut session, request, program, (interrupt, observer))
         .await;
-    // It may have the terminal, and what follows is told there.
-    drop(observe);
+    observer.over();
     let ending = ending?;
     let elapsed = session.close_window()?;
     let killed = interrupt.killed();
@@ -143,9 +163,16 @@ pub async fn trace(
     session.detach(|at: attach::Progress| progress.report(at.done as u64, at.total as u64));
     drop(progress);
     info!("probes taken off in {:?}", since.elapsed());
-    run.aggregate.add(run.collector.final_batch(elapsed)?);
+    let mut batch = run.collector.final_batch(elapsed)?;
+    let mut rest = Arrivals {
+        records: std::mem::take(&mut batch.records),
+        frames: batch.frames.clone(),
+    };
+    run.aggregate.add(batch);
+    rest.records.extend(run.aggregate.open_spins());
+    observer.records(&Records::of(&run.aggregate, &rest))?;
     if let Some(debuginfo) = debuginfo {
-        inline(&mut run.aggregate, &debuginfo, &prepared.running);
+        inlined::inline(&mut run.aggregate, &debuginfo, &prepared.running);
     }
     Ok(Outcome {
         snapshot: run.aggregate.snapshot(),
@@ -168,34 +195,6 @@ fn obey(kill_file: Option<&Path>, interrupt: &Interrupt) -> Result<()> {
     }
     interrupt.watch_file(path.to_owned());
     Ok(())
-}
-
-/// The file that tells which calls were inlined; before anything is traced, so that a wrong one is
-/// told in time.
-fn debuginfo(running: &Running, trace: &Trace) -> Result<Option<InlinedCalls>> {
-    match &trace.debuginfo {
-        _ if !trace.stacks => Ok(None),
-        Some(file) => InlinedCalls::open(file, running).map(Some),
-        None => Ok(InlinedCalls::installed(running)),
-    }
-}
-
-/// Adds inlined calls to the stacks. What was traced is shown without them when that fails.
-fn inline(aggregate: &mut Aggregate, debuginfo: &InlinedCalls, running: &Running) {
-    let since = Instant::now();
-    let addresses = aggregate.stack_addresses();
-    match debuginfo.calls(running, &addresses) {
-        Ok(calls) => {
-            info!(
-                "calls are inlined at {} of {} addresses, found in {:?}",
-                calls.len(),
-                addresses.len(),
-                since.elapsed()
-            );
-            aggregate.inline(calls);
-        }
-        Err(error) => warn!("{error:#}"),
-    }
 }
 
 fn writers(plan: &Plan, trace: &Trace) -> Option<WritersOnDemand> {
@@ -241,7 +240,7 @@ impl Run<'_> {
         session: &mut Session,
         request: &Request<'_>,
         program: Option<Program>,
-        (interrupt, observe): (&Interrupt, &mut impl FnMut(&Arc<Snapshot>) -> Result<()>),
+        (interrupt, observer): (&Interrupt, &mut impl Observer),
     ) -> Result<Ending> {
         let deadline = request
             .span
@@ -262,9 +261,14 @@ impl Run<'_> {
                 status = ended(child.as_mut()) => return status.map(Ending::ByItself),
                 () = passed(deadline) => break,
                 interval = choice(&mut chosen) => self.collector.pace(interval, interval),
-                batch = next(&mut self.collector, is_read) => {
-                    if let Some(batch) = batch? {
-                        self.aggregate.add(batch);
+                news = next(&mut self.collector, is_read) => {
+                    let is_tick = self.take_in(news?, observer)?;
+                    if let Some(why) = observer.wants_end() {
+                        self.aggregate.end(why);
+                        break;
+                    }
+                    if !is_tick {
+                        continue;
                     }
                     self.look_for_departed()?;
                     if !is_read {
@@ -273,7 +277,7 @@ impl Run<'_> {
                     let snapshot = Arc::new(self.aggregate.snapshot());
                     self.look_for_demand(session, &snapshot)?;
                     if request.interval.is_some() {
-                        observe(&snapshot)?;
+                        observer.snapshot(&snapshot)?;
                     }
                     if let Some(most) = self.max_events
                         && snapshot.events_counted() >= most
@@ -285,6 +289,27 @@ impl Run<'_> {
             }
         }
         Ok(child.map_or(Ending::Nothing, Ending::Running))
+    }
+
+    /// Takes over what the collector tells; whether an interval is over.
+    fn take_in(&mut self, news: Option<News>, observer: &mut impl Observer) -> Result<bool> {
+        match news {
+            None => Ok(true),
+            Some(News::Arrivals(arrivals)) => {
+                observer.records(&Records::of(&self.aggregate, &arrivals))?;
+                Ok(false)
+            }
+            Some(News::Batch(batch)) => {
+                let records = Records {
+                    aggregate: &self.aggregate,
+                    records: &batch.records,
+                    frames: &batch.frames,
+                };
+                observer.records(&records)?;
+                self.aggregate.add(*batch);
+                Ok(true)
+            }
+        }
     }
 
     /// Probes writers while their readers lose time.
@@ -330,11 +355,12 @@ impl Run<'_> {
 }
 
 /// The next batch; where none is looked at, only if there has to be one.
-async fn next(collector: &mut Collector, is_read: bool) -> Result<Option<Batch>> {
+async fn next(collector: &mut Collector, is_read: bool) -> Result<Option<News>> {
     if is_read {
         collector.next().await.map(Some)
     } else {
-        collector.tend().await
+        let batch = collector.tend().await?;
+        Ok(batch.map(|batch| News::Batch(Box::new(batch))))
     }
 }
 

@@ -1,0 +1,96 @@
+//! Events from the ring → events that can be written down one by one.
+
+use seqtrace_common::{
+    event::{Event, kind},
+    wait::{SpinState, WaitKey},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Aggregate, SiteLabel, comm};
+
+/// One event over the threshold; its site and its stack by number.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Occurrence {
+    /// Time of its end since boot, nanoseconds.
+    pub time_ns: u64,
+    /// How long the reader waited, nanoseconds; for runs since the first failed check.
+    pub duration_ns: u64,
+    /// Number of its site.
+    pub site: u32,
+    /// CPU on which it ended.
+    pub cpu: u32,
+    /// Reader's thread id; 0 for the idle tasks.
+    pub tid: u32,
+    /// Reader's process id.
+    pub tgid: u32,
+    /// Reader's command name.
+    pub comm: String,
+    /// For runs the failed checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u64>,
+    /// Whether it is a run that went on when this was recorded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconverged: bool,
+    /// Whether the reader slept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub slept: bool,
+    /// Owner's thread id; `None` when there was none or it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_tid: Option<u32>,
+    /// Owner's command name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_comm: Option<String>,
+    /// Number of its stack; `None` when it was lost or not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<u32>,
+}
+
+impl Occurrence {
+    /// An event of the ring.
+    pub fn new(event: &Event) -> Self {
+        let is_run = matches!(event.kind, kind::RUN | kind::UNCONVERGED);
+        let owner = event.owner_tid != 0;
+        Self {
+            time_ns: event.time_ns,
+            duration_ns: event.duration_ns,
+            site: event.slot,
+            cpu: event.cpu,
+            tid: event.tid,
+            tgid: event.tgid,
+            comm: comm::text(&event.comm),
+            retries: is_run.then_some(event.lock),
+            unconverged: event.kind == kind::UNCONVERGED,
+            slept: event.slept != 0,
+            owner_tid: owner.then_some(event.owner_tid),
+            owner_comm: owner.then(|| comm::text(&event.owner_comm)),
+            stack: u32::try_from(event.stack).ok(),
+        }
+    }
+
+    /// When it began, nanoseconds since boot.
+    pub fn began_ns(&self) -> u64 {
+        self.time_ns.saturating_sub(self.duration_ns)
+    }
+}
+
+impl Aggregate {
+    /// How the site of a slot is called; `None` where no site has it.
+    pub fn label(&self, slot: u32) -> Option<&SiteLabel> {
+        self.labels.get(slot as usize)
+    }
+
+    /// The functions of a stack (addresses innermost first), outermost first.
+    pub fn frames(&self, addresses: &[u64]) -> Vec<String> {
+        self.names.frames(addresses)
+    }
+
+    /// The spins that are open still and lasted for the threshold at least, as events: the kernel
+    /// side sends one only when a spin ends.
+    pub fn open_spins(&self) -> impl Iterator<Item = Event> {
+        let threshold_ns = self.facts.threshold_ns.unwrap_or(u64::MAX);
+        let spins = self.totals.spins.iter();
+        spins
+            .filter(move |(_, spin)| spin.duration_ns() >= threshold_ns)
+            .map(|(key, spin): &(WaitKey, SpinState)| spin.event(*key))
+    }
+}

@@ -1,0 +1,87 @@
+//! Who looks at a run while it lasts.
+
+use std::{collections::HashMap, sync::Arc};
+
+use anyhow::Result;
+use seqtrace_common::event::Event;
+
+use crate::{
+    aggregate::{Aggregate, snapshot::Snapshot},
+    collect::batch::Arrivals,
+};
+
+/// Records as they came through the ring, and what is needed to name them.
+pub struct Records<'a> {
+    /// Names sites and frames.
+    pub aggregate: &'a Aggregate,
+    /// The records, in the order in which they came.
+    pub records: &'a [Event],
+    /// Return addresses by stack id.
+    pub frames: &'a HashMap<i32, Vec<u64>>,
+}
+
+impl<'a> Records<'a> {
+    pub(super) fn of(aggregate: &'a Aggregate, arrivals: &'a Arrivals) -> Self {
+        Self {
+            aggregate,
+            records: &arrivals.records,
+            frames: &arrivals.frames,
+        }
+    }
+}
+
+/// An observer of a run.
+pub trait Observer {
+    /// Whether it is shown every record, and not only snapshots.
+    fn wants_records(&self) -> bool {
+        false
+    }
+
+    /// Counting begins.
+    ///
+    /// # Errors
+    ///
+    /// An error of any of these ends the run without its numbers.
+    fn begin(&mut self, _snapshot: &Snapshot) -> Result<()> {
+        Ok(())
+    }
+
+    /// Records came.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    fn records(&mut self, _records: &Records<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// An interval is over.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    fn snapshot(&mut self, snapshot: &Arc<Snapshot>) -> Result<()>;
+
+    /// Why the run is to end now, with its numbers: `because the disk is full`; `None`: it goes on.
+    fn wants_end(&self) -> Option<String> {
+        None
+    }
+
+    /// Counting is over: at most records follow.
+    fn over(&mut self) {}
+}
+
+/// An observer that looks at snapshots only, and is dropped when they end.
+pub(super) struct OfSnapshots<F>(pub(super) Option<F>);
+
+impl<F: FnMut(&Arc<Snapshot>) -> Result<()>> Observer for OfSnapshots<F> {
+    fn snapshot(&mut self, snapshot: &Arc<Snapshot>) -> Result<()> {
+        let Self(observe) = self;
+        observe.as_mut().map_or(Ok(()), |observe| observe(snapshot))
+    }
+
+    fn over(&mut self) {
+        // It may have the terminal, and what follows is told there.
+        self.0 = None;
+    }
+}
