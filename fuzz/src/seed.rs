@@ -1,9 +1,19 @@
 //! Small real files that the fuzzer starts from: our own C, compiled as a kernel is.
 
+use std::io::Read as _;
+
 use anyhow::{Context as _, Result, ensure};
-use seqtrace::discover::{btf::Btf, dwarf::Debuginfo, elf, image::Image};
+use seqtrace::{
+    aggregate::{SiteLabel, occurrence::Occurrence},
+    discover::{btf::Btf, dwarf::Debuginfo, elf, image::Image},
+    export::json,
+    recording::{FORMAT, Header, Writer},
+};
 
 use crate::{btf, scan};
+
+/// A snapshot of a real run, as the tests of seqtrace have it.
+const REALTIME: &[u8] = include_bytes!("../../seqtrace/tests/data/snapshots/realtime.json");
 
 /// What compresses, with how it is told to write standard output as the kernel's build has it.
 /// Not every machine has them all.
@@ -88,7 +98,52 @@ pub fn all() -> Result<Vec<Seed>> {
         let module = fixture::object(fixture::PRIMITIVES, &flags)?;
         add("dwarf", &format!("{name}-module"), module);
     }
+    let recording = recording()?;
+    for (name, bytes) in [("whole", recording.as_slice()), ("cut", &recording[..500])] {
+        let lines = unpacked(bytes);
+        add("recording", name, bytes.to_vec());
+        add("recording", &format!("{name}-lines"), lines);
+    }
     Ok(seeds)
+}
+
+/// Events and a snapshot.
+fn recording() -> Result<Vec<u8>> {
+    let snapshot = json::read(REALTIME)?;
+    let header = Header {
+        format: FORMAT,
+        ..Header::default()
+    };
+    let mut writer = Writer::begin(Vec::new(), &header)?;
+    for (row, number) in snapshot.rows.iter().zip(0..) {
+        let event = Occurrence {
+            time_ns: 1_000_000 * u64::from(number),
+            duration_ns: row.max_ns,
+            site: row.slot,
+            stack: Some(number),
+            ..Occurrence::default()
+        };
+        let label = || SiteLabel {
+            seqcount: row.seqcount.clone(),
+            lockname: row.lockname,
+            image: row.image.clone(),
+            site: row.site.clone(),
+            kind: row.kind,
+            backend: row.backend,
+        };
+        writer.event(&event, label, || vec![row.site.clone()])?;
+    }
+    writer.snapshot(&snapshot, true)?;
+    Ok(writer.finish()?)
+}
+
+/// The lines of a recording, as far as it goes.
+fn unpacked(recording: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    let decoder = zstd::Decoder::new(recording);
+    // One that is cut off ends with an error; the lines up to there are what is wanted.
+    let _cut = decoder.and_then(|mut decoder| decoder.read_to_end(&mut lines));
+    lines
 }
 
 /// A boot image around a compressed kernel (`Documentation/arch/x86/boot.rst`): protocol 2.15,

@@ -4,7 +4,7 @@
 //! ```text
 //!  kernel text, kallsyms, BTF        running kernel                        pure again
 //!  discover ─► Catalog ─ plan ─► Plan ─ attach ─► Session ─ collect ─► Batch ─ aggregate ─► Snapshot ─► export
-//!                 ▲ cache                              ▲ eBPF object
+//!                 ▲ cache                              ▲ eBPF object                            ▲ recording
 //! ```
 //!
 //! Modules are listed in the order the data flows; each may use only those before it, as
@@ -18,6 +18,7 @@ pub mod plan;
 pub mod attach;
 pub mod collect;
 pub mod aggregate;
+pub mod recording;
 pub mod audit;
 pub mod export;
 pub mod tui;

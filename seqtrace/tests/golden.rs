@@ -9,7 +9,11 @@ use std::{
 
 use seqtrace::{
     aggregate::snapshot::Snapshot,
-    export::{flamegraph, folded, folded::Weight, json, live, table},
+    export::{
+        flamegraph, folded,
+        folded::{Stacks, Weight},
+        json, live, table,
+    },
     plan::Kind,
 };
 
@@ -164,15 +168,15 @@ fn a_snapshot_is_written_as_it_was_read() {
 fn folded_stacks() {
     golden(
         "realtime.folded",
-        &folded::document(&snapshot("realtime"), Weight::Time),
+        &folded::document(&snapshot("realtime"), Weight::Time, Stacks::Readers),
     );
     golden(
         "realtime-events.folded",
-        &folded::document(&snapshot("realtime"), Weight::Events),
+        &folded::document(&snapshot("realtime"), Weight::Events, Stacks::Readers),
     );
     golden(
         "losses.folded",
-        &folded::document(&snapshot("losses"), Weight::Time),
+        &folded::document(&snapshot("losses"), Weight::Time, Stacks::Readers),
     );
 }
 
@@ -191,13 +195,24 @@ fn folded_weights_add_up_to_the_table() {
                 Weight::Events,
                 snapshot.rows.iter().map(|row| row.count).sum::<u64>(),
             ),
+            (
+                Weight::Retries,
+                snapshot
+                    .rows
+                    .iter()
+                    .filter(|row| matches!(row.kind, Kind::Retry | Kind::Check))
+                    .map(|row| row.count)
+                    .sum::<u64>(),
+            ),
         ] {
-            let sum: u64 = folded::lines(&snapshot, weight)
-                .iter()
-                .map(|line| line.rsplit_once(' ').expect("a weight").1)
-                .map(|weight| weight.parse::<u64>().expect("a number"))
-                .sum();
-            assert_eq!(sum, expected, "{name}, {weight:?}");
+            for stacks in [Stacks::Readers, Stacks::Writers, Stacks::Blamed] {
+                let sum: u64 = folded::lines(&snapshot, weight, stacks)
+                    .iter()
+                    .map(|line| line.rsplit_once(' ').expect("a weight").1)
+                    .map(|weight| weight.parse::<u64>().expect("a number"))
+                    .sum();
+                assert_eq!(sum, expected, "{name}, {weight:?}, {stacks:?}");
+            }
         }
     }
 }
@@ -205,7 +220,8 @@ fn folded_weights_add_up_to_the_table() {
 #[test]
 fn flamegraphs() {
     let draw = |weight| {
-        let svg = flamegraph::svg(&snapshot("realtime"), weight).expect("there is a stack");
+        let snapshot = snapshot("realtime");
+        let svg = flamegraph::svg(&snapshot, weight, Stacks::Readers).expect("there is a stack");
         String::from_utf8(svg).expect("SVG is text")
     };
     golden("realtime.svg", &draw(Weight::Time));
@@ -216,7 +232,8 @@ fn flamegraphs() {
 
 #[test]
 fn an_empty_flamegraph_is_refused_with_the_reason() {
-    let error = flamegraph::svg(&snapshot("quiet"), Weight::Time).expect_err("nothing to draw");
+    let draw = |snapshot: &Snapshot| flamegraph::svg(snapshot, Weight::Time, Stacks::Readers);
+    let error = draw(&snapshot("quiet")).expect_err("nothing to draw");
     assert_eq!(
         error.to_string(),
         "nothing to draw: no reader waited or retried on 189 probed sites in 10.0 s"
@@ -224,7 +241,7 @@ fn an_empty_flamegraph_is_refused_with_the_reason() {
     let mut retries = snapshot("realtime");
     retries.rows.retain(|row| row.kind == Kind::Retry);
     retries.stacks.clear();
-    let error = flamegraph::svg(&retries, Weight::Time).expect_err("retries have no duration");
+    let error = draw(&retries).expect_err("retries have no duration");
     assert_eq!(
         error.to_string(),
         "nothing to draw: no reader waited on 189 probed sites in 10.0 s; 5 retries have no duration"

@@ -1,10 +1,13 @@
 //! A snapshot → folded stacks: `comm;outermost;…;innermost;seqcount [kind] weight`, a line each.
 //!
-//! The lines add up to what the table shows: events whose stack was lost, and those that could not
-//! be credited to one, stand under a frame of their own.
+//! The lines add up to what the table shows: events whose stack was lost, those that could not be
+//! credited to one, and waits whose writer is not known stand under a frame of their own.
 
 use crate::{
-    aggregate::snapshot::{Row, Snapshot, StackRow},
+    aggregate::{
+        blame::{BlameRow, Party},
+        snapshot::{Row, Snapshot, StackRow},
+    },
     plan::Kind,
 };
 
@@ -16,6 +19,20 @@ pub enum Weight {
     Time,
     /// Events of all kinds.
     Events,
+    /// Retries alone; fallbacks are none.
+    Retries,
+}
+
+/// Whose stacks.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Stacks {
+    /// Those of the readers.
+    #[default]
+    Readers,
+    /// Those of the writers that kept them waiting, as they were when the hold began.
+    Writers,
+    /// Those of the readers, and above them those of the writers.
+    Blamed,
 }
 
 /// Stands for the frames of a stack that was lost.
@@ -24,35 +41,79 @@ const LOST: &str = "[stack lost]";
 /// Stands for the command of a reader that is not known.
 const UNKNOWN: &str = "[unknown]";
 
+/// Stands for the writer of a wait that is not known.
+const NO_WRITER: &str = "[no writer known]";
+
+/// Marks the frames of a writer where they stand on those of a reader.
+pub(super) const WRITER: &str = "_[w]";
+
 impl Weight {
     /// The unit, as a flamegraph prints it after a number.
     pub fn unit(self) -> &'static str {
         match self {
             Self::Time => "ns",
             Self::Events => "events",
+            Self::Retries => "retries",
         }
     }
 
-    fn of_row(self, row: &Row) -> u64 {
+    pub(super) fn of_row(self, row: &Row) -> u64 {
         match self {
             // Writers lose nothing by holding.
             _ if row.kind == Kind::Write => 0,
             Self::Time => row.total_ns,
             Self::Events => row.count,
+            Self::Retries if is_retry(row.kind) => row.count,
+            Self::Retries => 0,
         }
     }
 
-    fn of_stack(self, stack: &StackRow) -> u64 {
+    fn of_stack(self, row: &Row, stack: &StackRow) -> u64 {
         match self {
             Self::Time => stack.total_ns,
             Self::Events => stack.count,
+            Self::Retries if is_retry(row.kind) => stack.count,
+            Self::Retries => 0,
         }
+    }
+
+    /// A retry has no writer.
+    fn of_blame(self, blame: &BlameRow) -> u64 {
+        match self {
+            Self::Time => blame.wait_ns,
+            Self::Events => blame.count,
+            Self::Retries => 0,
+        }
+    }
+}
+
+fn is_retry(kind: Kind) -> bool {
+    match kind {
+        Kind::Retry | Kind::Check => true,
+        Kind::Block | Kind::Spin | Kind::Fallback | Kind::Write => false,
     }
 }
 
 /// The lines, sorted; empty when nothing weighs anything. The last field is the weight, after a
 /// space.
-pub fn lines(snapshot: &Snapshot, weight: Weight) -> Vec<String> {
+pub fn lines(snapshot: &Snapshot, weight: Weight, stacks: Stacks) -> Vec<String> {
+    let mut lines = match stacks {
+        Stacks::Readers => readers(snapshot, weight),
+        Stacks::Writers | Stacks::Blamed => blamed(snapshot, weight, stacks),
+    };
+    lines.sort_unstable();
+    lines
+}
+
+/// The lines as one text, each with its newline.
+pub fn document(snapshot: &Snapshot, weight: Weight, stacks: Stacks) -> String {
+    lines(snapshot, weight, stacks)
+        .into_iter()
+        .map(|line| line + "\n")
+        .collect()
+}
+
+fn readers(snapshot: &Snapshot, weight: Weight) -> Vec<String> {
     let mut uncredited: Vec<u64> = snapshot.rows.iter().map(|row| weight.of_row(row)).collect();
     let mut lines = Vec::new();
     for stack in &snapshot.stacks {
@@ -60,38 +121,72 @@ pub fn lines(snapshot: &Snapshot, weight: Weight) -> Vec<String> {
         let Some(row) = snapshot.rows.get(stack.row) else {
             continue;
         };
-        let frames = if stack.frames.is_empty() {
-            vec![LOST.to_owned()]
-        } else {
-            stack.frames.iter().map(|frame| frame_text(frame)).collect()
-        };
-        let weight = weight.of_stack(stack);
+        let weight = weight.of_stack(row, stack);
         uncredited[stack.row] = uncredited[stack.row].saturating_sub(weight);
-        push(&mut lines, &frame_text(&stack.comm), &frames, row, weight);
+        let frames = frames(&stack.comm, &stack.frames);
+        push(&mut lines, &frames, row, &[], weight);
     }
     for (row, weight) in snapshot.rows.iter().zip(uncredited) {
-        push(&mut lines, UNKNOWN, &[LOST.to_owned()], row, weight);
+        push(&mut lines, &frames(UNKNOWN, &[]), row, &[], weight);
     }
-    lines.sort_unstable();
     lines
 }
 
-/// The lines as one text, each with its newline.
-pub fn document(snapshot: &Snapshot, weight: Weight) -> String {
-    lines(snapshot, weight)
-        .into_iter()
-        .map(|line| line + "\n")
-        .collect()
+/// Blocks and spins by writer. What no writer is known of is what is left of each site.
+fn blamed(snapshot: &Snapshot, weight: Weight, stacks: Stacks) -> Vec<String> {
+    let mut unblamed: Vec<u64> = snapshot.rows.iter().map(|row| weight.of_row(row)).collect();
+    let mut lines = Vec::new();
+    for blame in &snapshot.blames {
+        let row = snapshot.rows.iter().position(|row| row.slot == blame.slot);
+        let Some(row) = row else {
+            continue;
+        };
+        let weight = weight.of_blame(blame);
+        unblamed[row] = unblamed[row].saturating_sub(weight);
+        let row = &snapshot.rows[row];
+        let writer = party(&blame.writer);
+        match stacks {
+            Stacks::Readers | Stacks::Writers => push(&mut lines, &writer, row, &[], weight),
+            Stacks::Blamed => {
+                let writer: Vec<String> = writer
+                    .iter()
+                    .map(|name| format!("{name}{WRITER}"))
+                    .collect();
+                push(&mut lines, &party(&blame.reader), row, &writer, weight);
+            }
+        }
+    }
+    for (row, weight) in snapshot.rows.iter().zip(unblamed) {
+        let frames = [frame_text(NO_WRITER)];
+        push(&mut lines, &frames, row, &[], weight);
+    }
+    lines
 }
 
-fn push(lines: &mut Vec<String>, comm: &str, frames: &[String], row: &Row, weight: u64) {
+fn party(party: &Party) -> Vec<String> {
+    let Party {
+        comm,
+        tgid: _,
+        tid: _,
+        frames,
+    } = party;
+    // Where no hold is followed there is no stack of the writer; nothing was lost.
+    let frames = frames.iter().map(|frame| frame_text(frame));
+    std::iter::once(frame_text(comm)).chain(frames).collect()
+}
+
+fn frames(comm: &str, frames: &[String]) -> Vec<String> {
+    let lost = frames.is_empty().then(|| LOST.to_owned());
+    let frames = frames.iter().map(|frame| frame_text(frame)).chain(lost);
+    std::iter::once(frame_text(comm)).chain(frames).collect()
+}
+
+fn push(lines: &mut Vec<String>, frames: &[String], row: &Row, above: &[String], weight: u64) {
     if weight > 0 {
-        lines.push(format!(
-            "{comm};{};{} [{}] {weight}",
-            frames.join(";"),
-            frame_text(&row.seqcount),
-            row.kind.word(),
-        ));
+        let seqcount = format!("{} [{}]", frame_text(&row.seqcount), row.kind.word());
+        let all = frames.iter().chain([&seqcount]).chain(above);
+        let all: Vec<&str> = all.map(String::as_str).collect();
+        lines.push(format!("{} {weight}", all.join(";")));
     }
 }
 

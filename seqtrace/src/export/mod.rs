@@ -6,9 +6,11 @@
 pub mod account;
 pub mod audit;
 pub mod card;
+pub mod diff;
 pub mod flamegraph;
 pub mod folded;
 pub mod json;
+pub mod listing;
 pub mod live;
 pub mod quantity;
 pub mod selection;
@@ -22,3 +24,4 @@ pub mod checks;
 mod columns;
 mod holds;
 mod inlined;
+mod lines_by;

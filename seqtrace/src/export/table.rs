@@ -26,6 +26,16 @@ const EVENTS: usize = 5;
 /// The whole report: sites, seqcounts, longest events, coverage, losses, costs. Lines keep to
 /// `width` characters where that is possible; `None`: as long as need be.
 pub fn closing(snapshot: &Snapshot, width: Option<usize>) -> String {
+    whole(snapshot, &snapshot.check(), width)
+}
+
+/// As [`closing`], of a snapshot that was taken while events went on: its numbers were read one after
+/// the other, so that they need not add up.
+pub fn interim(snapshot: &Snapshot, width: Option<usize>) -> String {
+    whole(snapshot, &[], width)
+}
+
+fn whole(snapshot: &Snapshot, broken: &[Broken], width: Option<usize>) -> String {
     let mut parts = vec![account::line("seqtrace", &headline(snapshot), width)];
     if snapshot.rows.iter().any(checks::is_loss) {
         parts.push(sites(snapshot, width));
@@ -41,7 +51,7 @@ pub fn closing(snapshot: &Snapshot, width: Option<usize>) -> String {
     parts.extend(checks::section(snapshot, width));
     parts.extend(holds::section(snapshot, width));
     parts.extend(blame::section(snapshot, width));
-    parts.push(account(snapshot, &snapshot.check(), width));
+    parts.push(account(snapshot, broken, width));
     parts.join("\n")
 }
 
