@@ -6,13 +6,17 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use globset::{Glob, GlobBuilder};
 
 mod blame;
+mod flame;
 mod limits;
+mod recording;
 mod retries;
 mod sites;
 mod watch;
 
 pub use blame::{BlameArguments, Threshold};
+pub use flame::{FlameArguments, FlameFormat, SideArguments, WeightArgument};
 pub use limits::LimitArguments;
+pub use recording::{ByArgument, DiffArguments, RecordArguments, ReportArguments};
 pub use retries::{ConvergeArguments, RetryArguments};
 pub use sites::{InputArguments, RoleArgument, SelectionArguments, SitesArguments};
 pub use watch::WatchArguments;
@@ -28,6 +32,7 @@ pub use watch::WatchArguments;
   sudo seqtrace                                watch the running system
   sudo seqtrace stat -- make -j8               what waiting cost one command
   sudo seqtrace flame --duration 10s -o f.svg  flamegraph of the readers, by time lost
+  sudo seqtrace record -d 60s -o out.seqtrace  everything, to be read later on any machine
   sudo seqtrace sites                          what would be probed; attaches nothing
   seqtrace doctor                              what this kernel and this user can do
 
@@ -51,8 +56,14 @@ pub enum Command {
     Top(TopArguments),
     /// Totals over a time or over the run of a command
     Stat(StatArguments),
-    /// Flamegraph of the readers' kernel stacks, weighted by the nanoseconds they lost
+    /// Everything over a time or over the run of a command, into a file for later
+    Record(RecordArguments),
+    /// The totals of a recording, as `stat` prints them or by what is asked for
+    Report(ReportArguments),
+    /// Flamegraph of kernel stacks, weighted by the nanoseconds readers lost; live or of a recording
     Flame(FlameArguments),
+    /// What got worse from one recording to another
+    Diff(DiffArguments),
     /// The sites of this kernel and what would be probed; attaches nothing
     Sites(SitesArguments),
     /// Whether global seqcounts are sound: none stuck odd, going backwards, or resting on odd values
@@ -75,6 +86,10 @@ pub struct TopArguments {
     /// Colours on the screen
     #[arg(long = "color", value_name = "WHEN", value_enum, default_value_t = Colour::Auto)]
     pub colour: Colour,
+    /// Show this recording instead of the running system, a table for each of its intervals; needs no
+    /// root
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["duration", "interval"])]
+    pub replay: Option<PathBuf>,
     /// What to trace.
     #[command(flatten)]
     pub trace: TraceArguments,
@@ -106,35 +121,6 @@ pub struct StatArguments {
     /// Command to run while tracing the whole system
     #[arg(last = true, value_name = "COMMAND")]
     pub run: Vec<OsString>,
-}
-
-/// Options of `flame`.
-#[derive(Args, Debug)]
-pub struct FlameArguments {
-    /// File to write, `-` for standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: PathBuf,
-    /// Stop after this time [default: when COMMAND ends, or Ctrl-C]
-    #[arg(short, long, value_name = "TIME", value_parser = duration)]
-    pub duration: Option<Duration>,
-    /// Format of the file [default: by its name, `.folded` or `.txt` for folded stacks, else SVG]
-    #[arg(short, long, value_enum)]
-    pub format: Option<FlameFormat>,
-    /// What to trace.
-    #[command(flatten)]
-    pub trace: TraceArguments,
-    /// Command to run while tracing the whole system
-    #[arg(last = true, value_name = "COMMAND")]
-    pub run: Vec<OsString>,
-}
-
-/// Formats that `flame` writes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum FlameFormat {
-    /// A flamegraph as SVG
-    Svg,
-    /// Folded stacks, a line each, for other tools
-    Folded,
 }
 
 /// Options of `audit`.

@@ -5,6 +5,9 @@ use std::process::{Command, Output};
 use clap::Parser as _;
 use seqtrace::cli::Cli;
 
+#[path = "cli/recordings.rs"]
+mod recordings;
+
 fn seqtrace(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_seqtrace"))
         .args(words)
@@ -35,6 +38,9 @@ fn every_command_has_help() {
         &["top", "--help"],
         &["stat", "--help"],
         &["flame", "--help"],
+        &["record", "--help"],
+        &["report", "--help"],
+        &["diff", "--help"],
         &["sites", "--help"],
         &["doctor", "--help"],
     ] {
@@ -53,6 +59,21 @@ fn usage_errors_have_status_2_and_say_what_is_wrong() {
         (&["stat", "--duration", "0s"][..], "longer than zero"),
         (&["stat", "--duration", "10"], "10s"),
         (&["flame"], "--output"),
+        (&["record"], "--output"),
+        (&["record", "-o", "a", "--rotate-size", "0"], "64K"),
+        (
+            &["report", "a", "--json", "--by", "site"],
+            "cannot be used with",
+        ),
+        (
+            &["flame", "a", "-o", "b", "-d", "1s"],
+            "cannot be used with",
+        ),
+        (
+            &["flame", "a", "-o", "b", "--writer", "--blame"],
+            "cannot be used with",
+        ),
+        (&["top", "--replay", "a", "-d", "1s"], "cannot be used with"),
         (&["nonsense"], "nonsense"),
         (&["stat", "--quiet", "--verbose"], "cannot be used with"),
         (&["sites", "--json", "--long"], "cannot be used with"),

@@ -33,19 +33,21 @@ pub struct LimitArguments {
     pub max_stacks: Option<u32>,
 }
 
+/// A number with a unit by powers of 1024, or none.
+pub(super) fn bytes(text: &str) -> Option<u64> {
+    let units = [('K', 10), ('M', 20), ('G', 30)];
+    let unit = units.into_iter().find_map(|(unit, shift)| {
+        let digits = text.strip_suffix([unit, unit.to_ascii_lowercase()])?;
+        Some((digits, 1 << shift))
+    });
+    let (digits, unit) = unit.unwrap_or((text, 1));
+    let number: u64 = digits.parse().ok()?;
+    number.checked_mul(unit)
+}
+
 /// A number of bytes that a ring can have.
 fn ring_bytes(text: &str) -> Result<u32, String> {
-    let (digits, unit) = match text.strip_suffix(['K', 'k']) {
-        Some(digits) => (digits, 1 << 10),
-        None => match text.strip_suffix(['M', 'm']) {
-            Some(digits) => (digits, 1 << 20),
-            None => (text, 1),
-        },
-    };
-    let bytes = digits
-        .parse()
-        .ok()
-        .and_then(|number: u32| number.checked_mul(unit));
+    let bytes = bytes(text).and_then(|bytes| u32::try_from(bytes).ok());
     match bytes {
         Some(bytes) if bytes >= PAGE_BYTES && bytes.is_power_of_two() => Ok(bytes),
         Some(_) | None => Err(format!(
@@ -68,7 +70,7 @@ mod tests {
         ] {
             assert_eq!(ring_bytes(text), Ok(bytes), "{text}");
         }
-        for bad in ["2048", "5000", "0", "", "K", "4096M", "3M", "-4096", "1G"] {
+        for bad in ["2048", "5000", "0", "", "K", "4096M", "3M", "-4096", "4G"] {
             assert!(ring_bytes(bad).is_err(), "{bad} was taken");
         }
     }

@@ -9,6 +9,7 @@ pub mod backends;
 pub mod child;
 mod demand;
 pub mod doctor;
+pub mod flame;
 mod inlined;
 pub mod interrupt;
 pub mod live;
@@ -16,6 +17,8 @@ pub mod observe;
 pub mod prepare;
 mod privilege;
 pub mod progress;
+pub mod record;
+pub mod recordings;
 pub mod report;
 mod save;
 pub mod screen;
@@ -69,18 +72,11 @@ pub fn run(config: &Config) -> Result<u8> {
             span,
             sources,
         } => runtime()?.block_on(watch::watch(word, *json, span, sources, progress)),
-        Task::Flame {
-            output,
-            format,
-            span,
-            trace,
-        } => runtime()?.block_on(report::flame(
-            output.as_deref(),
-            *format,
-            span,
-            trace,
-            progress,
-        )),
+        Task::Replay(file) => recordings::replay(file),
+        Task::Record(record) => runtime()?.block_on(record::record(record, progress)),
+        Task::Report(report) => recordings::report(report),
+        Task::Diff(diff) => recordings::compare(diff),
+        Task::Flame(flame) => runtime()?.block_on(flame::flame(flame, progress)),
     }
 }
 

@@ -1,24 +1,19 @@
-//! `stat` and `flame`: a traced run and what is printed of it.
+//! `stat`: a traced run and what is printed of it.
 
-use std::{
-    fs,
-    io::{self, IsTerminal as _, Write as _},
-    path::Path,
-};
+use std::io::{self, IsTerminal as _, Write as _};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use log::error;
 
 use crate::{
     aggregate::snapshot::Snapshot,
-    cli::FlameFormat,
     command::{
         child,
         interrupt::Interrupt,
         trace::{self, Outcome, Request},
     },
     config::{Span, Trace},
-    export::{account, flamegraph, folded, folded::Weight, json, table},
+    export::{account, json, table},
 };
 
 /// Exit status of a run in which something was lost, with `--strict`.
@@ -42,39 +37,8 @@ pub async fn stat(json: bool, span: &Span, trace: &Trace, progress: bool) -> Res
     finish(&outcome, trace)
 }
 
-/// A flamegraph at the end, and the totals that it draws; `None` writes the graph, and nothing
-/// else, to standard output.
-///
-/// # Errors
-///
-/// As for [`stat`], and when nothing was lost that could be drawn.
-pub async fn flame(
-    output: Option<&Path>,
-    format: FlameFormat,
-    span: &Span,
-    trace: &Trace,
-    progress: bool,
-) -> Result<u8> {
-    let outcome = quiet(span, trace, progress).await?;
-    if output.is_some() {
-        // First, so that the numbers are not lost when there is nothing to draw.
-        print(&table::closing(&outcome.snapshot, size().0))?;
-    }
-    let weight = Weight::default();
-    let bytes = match format {
-        FlameFormat::Svg => flamegraph::svg(&outcome.snapshot, weight)?,
-        FlameFormat::Folded => folded::document(&outcome.snapshot, weight).into_bytes(),
-    };
-    match output {
-        None => io::stdout().write_all(&bytes)?,
-        Some(path) => fs::write(path, &bytes)
-            .with_context(|| format!("failed to write `{}`", path.display()))?,
-    }
-    finish(&outcome, trace)
-}
-
 /// A run that prints nothing before its end.
-async fn quiet(span: &Span, trace: &Trace, progress: bool) -> Result<Outcome> {
+pub(super) async fn quiet(span: &Span, trace: &Trace, progress: bool) -> Result<Outcome> {
     let request = Request {
         trace,
         span,

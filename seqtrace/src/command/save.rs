@@ -11,7 +11,11 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     aggregate::snapshot::Snapshot,
-    export::{flamegraph, folded::Weight, json},
+    export::{
+        flamegraph,
+        folded::{Stacks, Weight},
+        json,
+    },
 };
 
 /// Saves `snapshot` as JSON, and its stacks as a flame graph where there is anything to draw: by time, or
@@ -25,8 +29,8 @@ pub(super) fn save(snapshot: &Snapshot) -> Result<String> {
     let stem = format!("seqtrace-{}", now.replace(':', ""));
     let document = format!("{stem}.json");
     write(&document, json::document(snapshot).as_bytes())?;
-    let picture = flamegraph::svg(snapshot, Weight::Time)
-        .or_else(|_| flamegraph::svg(snapshot, Weight::Events));
+    let picture = flamegraph::svg(snapshot, Weight::Time, Stacks::Readers)
+        .or_else(|_| flamegraph::svg(snapshot, Weight::Events, Stacks::Readers));
     Ok(match picture {
         Ok(svg) => {
             let picture = format!("{stem}.svg");

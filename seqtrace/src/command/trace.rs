@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path, process::ExitStatus, sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow, bail};
-use log::{info, warn};
+use log::info;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -20,6 +20,7 @@ use crate::{
         backends,
         child::{self, Child, Program},
         demand::WritersOnDemand,
+        inlined,
         interrupt::Interrupt,
         observe::{Observer, OfSnapshots, Records},
         prepare, privilege,
@@ -27,12 +28,7 @@ use crate::{
         start,
     },
     config::{Blame, Span, Trace},
-    kernel::{
-        feature,
-        inlined::InlinedCalls,
-        instance, modules,
-        running::{Running, VMLINUX},
-    },
+    kernel::{feature, instance, modules, running::VMLINUX},
     plan::{Plan, demand::Limits},
 };
 

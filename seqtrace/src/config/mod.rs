@@ -11,14 +11,18 @@ use globset::Glob;
 
 use crate::cli::{
     AuditArguments, BackendArgument, BlameArguments, Cli, Colour, Command, ConvergeArguments,
-    DiscoverArguments, DoctorArguments, FlameArguments, FlameFormat, RetryArguments, StatArguments,
-    TextSource, Threshold, TopArguments, TraceArguments, VerbosityArguments, WatchArguments,
+    DiscoverArguments, DoctorArguments, RetryArguments, StatArguments, TextSource, Threshold,
+    TopArguments, TraceArguments, VerbosityArguments, WatchArguments,
 };
 
+mod flame;
 mod limits;
+mod recording;
 mod sites;
 
+pub use flame::{Flame, Side};
 pub use limits::{Limits, Room};
+pub use recording::{Diff, Form, Record, Report, Rotation};
 pub use sites::{Input, View};
 
 /// What to do, checked.
@@ -35,6 +39,8 @@ pub enum Task {
         /// What to trace.
         trace: Trace,
     },
+    /// A table for each interval of a recording.
+    Replay(PathBuf),
     /// Totals at the end.
     Stat {
         /// One JSON document instead of the table.
@@ -44,17 +50,14 @@ pub enum Task {
         /// What to trace.
         trace: Trace,
     },
-    /// A flamegraph at the end.
-    Flame {
-        /// The file to write, `None` for standard output.
-        output: Option<PathBuf>,
-        /// Its format.
-        format: FlameFormat,
-        /// When to stop.
-        span: Span,
-        /// What to trace.
-        trace: Trace,
-    },
+    /// A recording.
+    Record(Record),
+    /// What a recording says.
+    Report(Report),
+    /// A flamegraph.
+    Flame(Flame),
+    /// What got worse.
+    Diff(Diff),
     /// What is found, and what would be probed.
     Sites {
         /// What to print.
@@ -191,7 +194,10 @@ impl Config {
         let (task, verbosity) = match command.unwrap_or(Command::Top(top)) {
             Command::Top(arguments) => top_task(arguments)?,
             Command::Stat(arguments) => stat_task(arguments)?,
-            Command::Flame(arguments) => flame_task(arguments)?,
+            Command::Record(arguments) => recording::record_task(arguments)?,
+            Command::Report(arguments) => recording::report_task(arguments),
+            Command::Flame(arguments) => flame::task(arguments)?,
+            Command::Diff(arguments) => recording::diff_task(arguments)?,
             Command::Sites(arguments) => sites::task(arguments)?,
             Command::Watch(arguments) => watch_task(arguments),
             Command::Audit(arguments) => audit_task(&arguments),
@@ -211,9 +217,13 @@ fn top_task(arguments: TopArguments) -> Result<(Task, VerbosityArguments)> {
         interval,
         duration,
         colour,
+        replay,
         trace,
     } = arguments;
     let (trace, verbosity) = resolve_trace(trace, false)?;
+    if let Some(file) = replay {
+        return Ok((Task::Replay(file), verbosity));
+    }
     let task = Task::Top {
         interval,
         duration,
@@ -266,37 +276,6 @@ fn stat_task(arguments: StatArguments) -> Result<(Task, VerbosityArguments)> {
     let (trace, verbosity) = resolve_trace(trace, json)?;
     let span = Span { duration, run };
     Ok((Task::Stat { json, span, trace }, verbosity))
-}
-
-fn flame_task(arguments: FlameArguments) -> Result<(Task, VerbosityArguments)> {
-    let FlameArguments {
-        output,
-        duration,
-        format,
-        trace,
-        run,
-    } = arguments;
-    let format = format.unwrap_or_else(|| format_of(&output));
-    let (trace, verbosity) = resolve_trace(trace, true)?;
-    let output = (output != Path::new("-")).then_some(output);
-    if let Some(path) = &output {
-        check_writable(path)?;
-    }
-    let task = Task::Flame {
-        output,
-        format,
-        span: Span { duration, run },
-        trace,
-    };
-    Ok((task, verbosity))
-}
-
-/// The format that a file's name asks for.
-fn format_of(path: &Path) -> FlameFormat {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("folded" | "txt") => FlameFormat::Folded,
-        Some(_) | None => FlameFormat::Svg,
-    }
 }
 
 /// A path that cannot be written must be told before the tracing, not after.

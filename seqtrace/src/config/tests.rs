@@ -3,6 +3,7 @@
 use clap::Parser as _;
 
 use super::*;
+use crate::cli::FlameFormat;
 
 fn config(words: &[&str]) -> Result<Config> {
     Config::new(Cli::parse_from([&["seqtrace"], words].concat()))
@@ -19,10 +20,10 @@ fn the_format_follows_the_name_unless_it_is_given() {
             FlameFormat::Folded,
         ),
     ] {
-        let Task::Flame { format, .. } = config(words).expect("valid").task else {
+        let Task::Flame(flame) = config(words).expect("valid").task else {
             panic!("not flame: {words:?}");
         };
-        assert_eq!(format, expected, "{words:?}");
+        assert_eq!(flame.format, expected, "{words:?}");
     }
 }
 

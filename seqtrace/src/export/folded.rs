@@ -57,9 +57,9 @@ impl Weight {
         }
     }
 
-    pub(super) fn of_row(self, row: &Row) -> u64 {
+    /// What a row weighs; writers lose nothing by holding.
+    pub fn of_row(self, row: &Row) -> u64 {
         match self {
-            // Writers lose nothing by holding.
             _ if row.kind == Kind::Write => 0,
             Self::Time => row.total_ns,
             Self::Events => row.count,
@@ -68,7 +68,8 @@ impl Weight {
         }
     }
 
-    fn of_stack(self, row: &Row, stack: &StackRow) -> u64 {
+    /// What a stack of `row` weighs.
+    pub fn of_stack(self, row: &Row, stack: &StackRow) -> u64 {
         match self {
             Self::Time => stack.total_ns,
             Self::Events => stack.count,

@@ -108,7 +108,7 @@ fn on_flame(state: &mut State, code: KeyCode) {
             let level = state.level_mut();
             level.weight = match level.weight {
                 Weight::Time => Weight::Events,
-                Weight::Events => Weight::Time,
+                Weight::Events | Weight::Retries => Weight::Time,
             };
             return;
         }

@@ -54,10 +54,12 @@ pub(super) fn tree(snapshot: &Snapshot, scope: &Scope, weight: Weight) -> Node {
     let of_row = |row: &Row| match weight {
         Weight::Time => row.total_ns,
         Weight::Events => row.count,
+        Weight::Retries => weight.of_row(row),
     };
-    let of_stack = |stack: &StackRow| match weight {
+    let of_stack = |row: &Row, stack: &StackRow| match weight {
         Weight::Time => stack.total_ns,
         Weight::Events => stack.count,
+        Weight::Retries => weight.of_stack(row, stack),
     };
     let mut root = Node::default();
     let mut uncredited: Vec<u64> = snapshot.rows.iter().map(of_row).collect();
@@ -65,7 +67,7 @@ pub(super) fn tree(snapshot: &Snapshot, scope: &Scope, weight: Weight) -> Node {
         let Some(row) = snapshot.rows.get(stack.row) else {
             continue;
         };
-        uncredited[stack.row] = uncredited[stack.row].saturating_sub(of_stack(stack));
+        uncredited[stack.row] = uncredited[stack.row].saturating_sub(of_stack(row, stack));
         if !scope.has(row) || scope.comm.as_ref().is_some_and(|comm| *comm != stack.comm) {
             continue;
         }
@@ -75,7 +77,7 @@ pub(super) fn tree(snapshot: &Snapshot, scope: &Scope, weight: Weight) -> Node {
         } else {
             &stack.frames
         };
-        root.add(&path(&stack.comm, frames, row), of_stack(stack));
+        root.add(&path(&stack.comm, frames, row), of_stack(row, stack));
     }
     let rows = snapshot.rows.iter().zip(uncredited);
     for (row, weight) in rows.filter(|(row, _)| scope.comm.is_none() && scope.has(row)) {

@@ -28,7 +28,7 @@ pub(super) fn draw(
             Weight::Time => {
                 "No time was lost here. Retries have no time: w weighs by events instead."
             }
-            Weight::Events => "No stack here.",
+            Weight::Events | Weight::Retries => "No stack here.",
         };
         print(buffer, area, 0, 0, text, PLAIN);
         return;
@@ -63,6 +63,7 @@ pub(super) fn draw(
         let weight = match level.weight {
             Weight::Time => duration_inline(one.weight),
             Weight::Events => plural(one.weight, "event"),
+            Weight::Retries => format!("{} retries", one.weight),
         };
         let text = format!("{}: {weight}, {} of all", name(one), share(one.weight, all));
         let below = Rect::new(area.x, area.y + rows, area.width, area.height - rows);

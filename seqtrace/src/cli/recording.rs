@@ -1,0 +1,119 @@
+//! Words about recordings: to make them, and to read them.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+
+use super::{TraceArguments, VerbosityArguments, duration, limits::bytes};
+
+/// Options of `record`.
+#[derive(Args, Debug)]
+#[command(after_help = "The file can be read on any machine, without root:
+  sudo seqtrace record -o out.seqtrace --duration 60s
+  seqtrace report out.seqtrace
+  seqtrace flame out.seqtrace -o out.svg
+
+If it is killed, the file can be read up to the last interval.")]
+pub struct RecordArguments {
+    /// File to write; what it held is lost
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Stop after this time [default: when COMMAND ends, or Ctrl-C]
+    #[arg(short, long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// Time between two snapshots
+    #[arg(short = 'I', long, value_name = "TIME", value_parser = duration, default_value = "1s")]
+    pub interval: Duration,
+    /// Begin another file (`out.2.seqtrace`) when one has this size (`100M`); looked at once in an
+    /// interval
+    #[arg(long, value_name = "BYTES", value_parser = file_bytes)]
+    pub rotate_size: Option<u64>,
+    /// Begin another file after this time; looked at once in an interval
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub rotate_every: Option<Duration>,
+    /// What to trace.
+    #[command(flatten)]
+    pub trace: TraceArguments,
+    /// Command to run while recording the whole system
+    #[arg(last = true, value_name = "COMMAND")]
+    pub run: Vec<OsString>,
+}
+
+/// Options of `report`.
+#[derive(Args, Debug)]
+pub struct ReportArguments {
+    /// The recording
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print one JSON document instead of the table
+    #[arg(short, long, conflicts_with_all = ["csv", "by", "sort"])]
+    pub json: bool,
+    /// Print comma-separated values: numbers as they are, times in nanoseconds
+    #[arg(long)]
+    pub csv: bool,
+    /// Print one line for each of these, and nothing else
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub by: Option<ByArgument>,
+    /// Sort by this column, numbers from the largest [default: as `stat` does]; lists sites unless
+    /// --by says otherwise
+    #[arg(long, value_name = "COLUMN")]
+    pub sort: Option<String>,
+    /// How much to tell.
+    #[command(flatten)]
+    pub verbosity: VerbosityArguments,
+}
+
+/// What a line of a list is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ByArgument {
+    /// A seqcount
+    Seqcount,
+    /// A site
+    Site,
+    /// A process
+    Task,
+    /// A kernel stack of readers
+    Stack,
+}
+
+/// Options of `diff`.
+#[derive(Args, Debug)]
+pub struct DiffArguments {
+    /// The recording before
+    #[arg(value_name = "BEFORE")]
+    pub before: PathBuf,
+    /// The recording after
+    #[arg(value_name = "AFTER")]
+    pub after: PathBuf,
+    /// Draw the difference as a flamegraph too: red is more, blue less, both taken to the same total
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How much to tell.
+    #[command(flatten)]
+    pub verbosity: VerbosityArguments,
+}
+
+/// A number of bytes, not zero.
+fn file_bytes(text: &str) -> Result<u64, String> {
+    match bytes(text) {
+        Some(bytes) if bytes > 0 => Ok(bytes),
+        Some(_) | None => {
+            Err("it must be a number of bytes: `65536`, `64K`, `100M`, `1G`".to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_of_a_file_has_a_unit_or_is_in_bytes() {
+        assert_eq!(file_bytes("1"), Ok(1));
+        assert_eq!(file_bytes("100M"), Ok(100 << 20));
+        assert_eq!(file_bytes("2g"), Ok(2 << 30));
+        for bad in ["0", "", "M", "1T", "-1", "99999999999G"] {
+            assert!(file_bytes(bad).is_err(), "{bad} was taken");
+        }
+    }
+}

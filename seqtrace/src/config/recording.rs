@@ -1,0 +1,138 @@
+//! What is asked of recordings.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Result, ensure};
+
+use super::{Span, Task, Trace, check_writable, resolve_trace};
+use crate::cli::{ByArgument, DiffArguments, RecordArguments, ReportArguments, VerbosityArguments};
+
+/// A recording to make.
+#[derive(Debug)]
+pub struct Record {
+    /// The file to write.
+    pub output: PathBuf,
+    /// Time between two snapshots.
+    pub interval: Duration,
+    /// When another file begins.
+    pub rotation: Rotation,
+    /// When to stop.
+    pub span: Span,
+    /// What to trace.
+    pub trace: Trace,
+}
+
+/// When another file begins; `None`: not for that reason.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Rotation {
+    /// When one has so many bytes.
+    pub bytes: Option<u64>,
+    /// After this time.
+    pub every: Option<Duration>,
+}
+
+/// What to print of a recording.
+#[derive(Debug)]
+pub struct Report {
+    /// The recording.
+    pub file: PathBuf,
+    /// How.
+    pub form: Form,
+}
+
+/// Forms of a report.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Form {
+    /// The table that `stat` prints.
+    Closing,
+    /// One JSON document.
+    Json,
+    /// A line for each thing of one kind.
+    List {
+        /// What a line is about.
+        by: ByArgument,
+        /// The column to sort by; `None`: most time lost first.
+        sort: Option<String>,
+        /// Comma-separated values instead of a table.
+        csv: bool,
+    },
+}
+
+/// Two recordings to compare.
+#[derive(Debug)]
+pub struct Diff {
+    /// The recording before.
+    pub before: PathBuf,
+    /// The recording after.
+    pub after: PathBuf,
+    /// The flamegraph to draw.
+    pub output: Option<PathBuf>,
+}
+
+pub(super) fn record_task(arguments: RecordArguments) -> Result<(Task, VerbosityArguments)> {
+    let RecordArguments {
+        output,
+        duration,
+        interval,
+        rotate_size,
+        rotate_every,
+        trace,
+        run,
+    } = arguments;
+    let (trace, verbosity) = resolve_trace(trace, true)?;
+    check_writable(&output)?;
+    ensure!(
+        output.file_name().is_some(),
+        "`{}` is no name of a file",
+        output.display()
+    );
+    let record = Record {
+        output,
+        interval,
+        rotation: Rotation {
+            bytes: rotate_size,
+            every: rotate_every,
+        },
+        span: Span { duration, run },
+        trace,
+    };
+    Ok((Task::Record(record), verbosity))
+}
+
+pub(super) fn report_task(arguments: ReportArguments) -> (Task, VerbosityArguments) {
+    let ReportArguments {
+        file,
+        json,
+        csv,
+        by,
+        sort,
+        verbosity,
+    } = arguments;
+    let form = if json {
+        Form::Json
+    } else if csv || by.is_some() || sort.is_some() {
+        let by = by.unwrap_or(ByArgument::Site);
+        Form::List { by, sort, csv }
+    } else {
+        Form::Closing
+    };
+    (Task::Report(Report { file, form }), verbosity)
+}
+
+pub(super) fn diff_task(arguments: DiffArguments) -> Result<(Task, VerbosityArguments)> {
+    let DiffArguments {
+        before,
+        after,
+        output,
+        verbosity,
+    } = arguments;
+    if let Some(path) = &output {
+        check_writable(path)?;
+    }
+    let diff = Diff {
+        before,
+        after,
+        output,
+    };
+    Ok((Task::Diff(diff), verbosity))
+}

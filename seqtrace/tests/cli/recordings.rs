@@ -1,0 +1,180 @@
+//! What the binary makes of recordings, whole and not.
+
+use std::{fs, path::PathBuf};
+
+use seqtrace::{
+    aggregate::snapshot::Snapshot,
+    export::json,
+    recording::{FORMAT, Header, Writer},
+};
+use tempfile::TempDir;
+
+use super::{assert_one_line, seqtrace, text};
+
+/// The snapshot of a run on PREEMPT_RT.
+fn realtime() -> Snapshot {
+    json::read(include_bytes!("../data/snapshots/realtime.json")).expect("the golden tests read it")
+}
+
+/// The bytes of a recording that ends with `snapshot`.
+fn bytes_of(snapshot: &Snapshot) -> Vec<u8> {
+    let header = Header {
+        format: FORMAT,
+        part: 1,
+        ..Header::default()
+    };
+    let mut writer = Writer::begin(Vec::new(), &header).expect("memory takes it");
+    let mut earlier = snapshot.clone();
+    for elapsed_ns in [1_000_000_000, 2_000_000_000] {
+        earlier.elapsed_ns = elapsed_ns;
+        writer.snapshot(&earlier, false).expect("memory takes it");
+    }
+    writer.snapshot(snapshot, true).expect("memory takes it");
+    writer.finish().expect("memory takes it")
+}
+
+/// A recording of a busy machine.
+fn busy() -> (TempDir, String) {
+    file(&bytes_of(&realtime()))
+}
+
+/// A recording of a machine that lost half as much.
+fn calm() -> (TempDir, String) {
+    let mut snapshot = realtime();
+    snapshot.elapsed_ns *= 2;
+    file(&bytes_of(&snapshot))
+}
+
+/// A file with these bytes, in a folder that goes with it.
+fn file(bytes: &[u8]) -> (TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path: PathBuf = folder.path().join("a.seqtrace");
+    fs::write(&path, bytes).expect("written");
+    let path = path.to_str().expect("text").to_owned();
+    (folder, path)
+}
+
+/// Status 0 and what is on standard output; standard error is empty.
+fn succeeded(words: &[&str]) -> String {
+    let output = seqtrace(words);
+    assert!(output.status.success(), "{words:?}: {output:?}");
+    assert_eq!(text(&output.stderr), "", "{words:?}");
+    text(&output.stdout)
+}
+
+#[test]
+fn a_recording_of_another_machine_is_reported() {
+    let (_folder, file) = busy();
+    let table = succeeded(&["report", &file]);
+    assert!(table.starts_with("seqtrace 6.12."), "{table}");
+    for part in ["(PREEMPT_RT)", "rename_lock", "losses ", "TOP OWNER/TID"] {
+        assert!(table.contains(part), "no `{part}`: {table}");
+    }
+    let json = succeeded(&["report", "--json", &file]);
+    let snapshot = json::read(json.as_bytes()).expect("a snapshot");
+    assert_eq!(snapshot.check(), []);
+    assert!(snapshot.rows.len() > 3, "{json}");
+    for by in ["seqcount", "site", "task", "stack"] {
+        let table = succeeded(&["report", "--by", by, &file]);
+        assert!(table.lines().count() > 3, "{table}");
+        let csv = succeeded(&["report", "--by", by, "--csv", "--sort", "total", &file]);
+        let mut lines = csv.lines();
+        let columns = lines.next().expect("a head").split(',').count();
+        assert!(
+            lines.all(|line| line.split(',').count() == columns),
+            "{csv}"
+        );
+    }
+    assert_one_line(
+        &["report", "--by", "task", "--sort", "colour", &file],
+        "there is no column `colour`: sort by task, pid, total, count, blamed, blamed_waits",
+    );
+}
+
+#[test]
+fn a_flamegraph_of_a_recording_has_the_total_of_its_report() {
+    let (_folder, file) = busy();
+    let json = succeeded(&["report", "--json", &file]);
+    let snapshot = json::read(json.as_bytes()).expect("a snapshot");
+    let total: u64 = snapshot.rows.iter().map(|row| row.total_ns).sum();
+    for side in ["--reader", "--writer", "--blame"] {
+        let folded = succeeded(&["flame", &file, side, "-f", "folded", "-o", "-"]);
+        let weights = folded
+            .lines()
+            .map(|line| line.rsplit(' ').next().expect("a weight"));
+        let sum: u64 = weights
+            .map(|weight| weight.parse::<u64>().expect("a number"))
+            .sum();
+        assert_eq!(sum, total, "{side}");
+        let svg = succeeded(&["flame", &file, side, "-o", "-"]);
+        assert!(svg.contains("rename_lock [block]"), "{side}");
+    }
+}
+
+#[test]
+fn a_recording_is_replayed_table_by_table() {
+    let (_folder, file) = busy();
+    let tables = succeeded(&["top", "--replay", &file]);
+    assert!(tables.matches("seqtrace 6.12.").count() == 3, "{tables}");
+    assert!(tables.contains("LOST/S"), "{tables}");
+}
+
+#[test]
+fn what_got_worse_stands_first() {
+    let ((_calm, calm), (folder, busy)) = (calm(), busy());
+    let table = succeeded(&["diff", &calm, &busy]);
+    assert!(table.contains("LOST/S"), "{table}");
+    let same = succeeded(&["diff", &busy, &busy]);
+    assert!(!same.contains("  -"), "{same}");
+    let svg = folder.path().join("d.svg");
+    succeeded(&["diff", &calm, &busy, "-o", svg.to_str().expect("text")]);
+    let svg = fs::read_to_string(svg).expect("drawn");
+    assert!(svg.contains("Change of 6.12."), "{svg}");
+}
+
+#[test]
+fn what_cannot_be_read_is_told_in_one_line() {
+    for (bytes, why) in [
+        (&b""[..], "it is empty: nothing was recorded"),
+        (
+            b"\x7fELF",
+            "it is no recording: `seqtrace record` writes them",
+        ),
+    ] {
+        let (_folder, path) = file(bytes);
+        let expected = format!("cannot read `{path}`: {why}");
+        for command in ["report", "diff", "flame", "top"] {
+            let words: &[&str] = match command {
+                "diff" => &["diff", &path, &path],
+                "flame" => &["flame", &path, "-o", "-"],
+                "top" => &["top", "--replay", &path],
+                _ => &["report", &path],
+            };
+            assert_one_line(words, &expected);
+        }
+    }
+    assert_one_line(
+        &["report", "/no/such/file"],
+        "failed to open `/no/such/file`: No such file or directory (os error 2)",
+    );
+}
+
+#[test]
+fn a_recording_that_is_cut_off_is_shown_up_to_there_and_that_is_said() {
+    let whole = bytes_of(&realtime());
+    let (_folder, path) = file(&whole[..whole.len() - 20]);
+    let output = seqtrace(&["report", &path]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        text(&output.stdout).starts_with("seqtrace 6.12."),
+        "{output:?}"
+    );
+    assert!(
+        !text(&output.stdout).contains("do not add up"),
+        "{output:?}"
+    );
+    assert_eq!(
+        text(&output.stderr),
+        format!("seqtrace: warn: `{path}` is cut off: what was recorded up to there is shown\n")
+    );
+}
