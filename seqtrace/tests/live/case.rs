@@ -1,9 +1,9 @@
 //! The cases, in the order in which they run.
 
 use crate::{
-    audit, blame, catalog,
+    audit, blame, catalog, disturbance,
     guest::Guest,
-    holds, numbers, privilege, refusal, retries, session, shutdown, sites,
+    holds, killed, numbers, privilege, refusal, retries, session, shutdown, sites,
     truth::{damaged, forced, free, small_maps},
 };
 
@@ -125,6 +125,19 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     ),
     ("a_kill_leaves_no_probe", shutdown::a_kill_leaves_no_probe),
     (
+        "killed_at_any_moment_it_leaves_no_probe",
+        killed::killed_at_any_moment_it_leaves_no_probe,
+    ),
+    (
+        "ten_thousand_tasks_retry",
+        disturbance::ten_thousand_tasks_retry,
+    ),
+    ("a_full_disk_is_told", disturbance::a_full_disk_is_told),
+    (
+        "cpus_clock_and_module_may_change",
+        disturbance::cpus_clock_and_module_may_change,
+    ),
+    (
         "a_second_tracer_is_refused",
         shutdown::a_second_tracer_is_refused,
     ),
@@ -157,6 +170,15 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         "sites_are_found_without_tracefs",
         sites::sites_are_found_without_tracefs,
     ),
+];
+
+/// Cases that take minutes: what they show hangs on no version of the kernel, so they run on one (`xtask/src/live.rs`
+/// has its name).
+pub(crate) const SLOW: &[&str] = &[
+    "killed_at_any_moment_it_leaves_no_probe",
+    "ten_thousand_tasks_retry",
+    "a_full_disk_is_told",
+    "cpus_clock_and_module_may_change",
 ];
 
 /// Which cases cover which feature, in the words of `docs/kernels.md`, which is made of this. Every case
@@ -257,6 +279,15 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "a_kill_leaves_no_probe",
             "a_second_tracer_is_refused",
             "a_module_may_leave_while_it_is_probed",
+        ],
+    ),
+    (
+        "disturbances",
+        &[
+            "killed_at_any_moment_it_leaves_no_probe",
+            "cpus_clock_and_module_may_change",
+            "ten_thousand_tasks_retry",
+            "a_full_disk_is_told",
         ],
     ),
     (

@@ -4,7 +4,8 @@
 //! `cargo xtask test` builds it statically, boots each kernel and reads its lines:
 //! `live: <case> ok in <seconds> s: <numbers>`, `live: <case> FAIL in <seconds> s: <why>`, or, should a
 //! case need what older kernels lack, `live: <case> skip since <version>: <why>`. Before them stand
-//! `live: covers <feature> <cases>`, between them `live: figure <name> <value>`.
+//! `live: covers <feature> <cases>`, between them `live: figure <name> <value>`. Cases that take minutes
+//! are only told, `live: <case> elsewhere`, unless they are named or asked for by `--slow` or `--long`.
 #![expect(
     clippy::print_stderr,
     clippy::print_stdout,
@@ -22,8 +23,10 @@ mod audit;
 mod blame;
 mod case;
 mod catalog;
+mod disturbance;
 mod guest;
 mod holds;
+mod killed;
 mod numbers;
 mod privilege;
 mod refusal;
@@ -34,7 +37,7 @@ mod shutdown;
 mod sites;
 mod truth;
 
-use case::{CASES, COVERS};
+use case::{CASES, COVERS, SLOW};
 use guest::Guest;
 
 fn main() -> ExitCode {
@@ -42,10 +45,16 @@ fn main() -> ExitCode {
         eprintln!("live: these cases run in a guest: `cargo xtask test` boots one");
         return ExitCode::from(2);
     }
-    let mut only: Vec<String> = std::env::args().skip(1).collect();
-    let words = only.len();
-    only.retain(|word| word != "--long");
-    let guest = Guest::read(only.len() < words);
+    if std::env::args().nth(1).as_deref() == Some(disturbance::CROWD) {
+        println!("{}", disturbance::crowd());
+        return ExitCode::SUCCESS;
+    }
+    let words = std::env::args().skip(1);
+    let (options, only): (Vec<String>, Vec<String>) =
+        words.partition(|word| word.starts_with("--"));
+    let is_set = |option: &str| options.iter().any(|word| word == option);
+    let guest = Guest::read(is_set("--long"));
+    let slow_too = is_set("--slow") || is_set("--long");
     println!("live: kernel {} realtime={}", guest.release, guest.realtime);
     let why = Arc::new(Mutex::new(String::new()));
     let told = Arc::clone(&why);
@@ -64,6 +73,10 @@ fn main() -> ExitCode {
     }
     for (name, case) in CASES {
         if !only.is_empty() && !only.iter().any(|word| word == name) {
+            continue;
+        }
+        if only.is_empty() && !slow_too && SLOW.contains(name) {
+            println!("live: {name} elsewhere");
             continue;
         }
         println!("live: {name} ...");

@@ -9,8 +9,11 @@ use ::seqtrace::aggregate::snapshot::Snapshot;
 
 /// Where the harness has put it.
 const FILE: &str = "/share/seqstress.ko";
-/// Where it takes commands and tells the truth.
-const FOLDER: &str = "/sys/kernel/debug/seqstress";
+/// Where it takes commands.
+pub(crate) const COMMAND: &str = "/sys/kernel/debug/seqstress/command";
+/// Where it tells the truth.
+const TRUTH: &str = "/sys/kernel/debug/seqstress/truth";
+
 /// One kind of sequence counter, as the module tells it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Kind {
@@ -83,8 +86,8 @@ const COLD: [&str; 5] = [
 
 /// The module, until it is dropped.
 pub(crate) struct Module {
-    command: String,
-    truth: String,
+    command: &'static str,
+    truth: &'static str,
 }
 
 impl Module {
@@ -99,14 +102,14 @@ impl Module {
         let status = Command::new("insmod").arg(FILE).args(parameters).status();
         assert!(status.expect("insmod starts").success(), "it is loaded");
         Self {
-            command: format!("{FOLDER}/command"),
-            truth: format!("{FOLDER}/truth"),
+            command: COMMAND,
+            truth: TRUTH,
         }
     }
 
     /// Does one command.
     pub(crate) fn order(&self, command: &str) {
-        let done = fs::write(&self.command, command);
+        let done = fs::write(self.command, command);
         done.unwrap_or_else(|error| panic!("`{command}`: {error}"));
     }
 
@@ -133,7 +136,7 @@ impl Module {
 
     /// What happened since the last reset.
     pub(crate) fn truth(&self) -> Vec<Kind> {
-        let text = fs::read_to_string(&self.truth).expect("debugfs is mounted");
+        let text = fs::read_to_string(self.truth).expect("debugfs is mounted");
         let kinds: Vec<Kind> = serde_json::from_str(&text).expect("one JSON document");
         let torn: u64 = readers(&kinds).map(|(_, reader)| reader.torn).sum();
         assert_eq!(torn, 0, "the kernel's own primitives fail: {kinds:#?}");
