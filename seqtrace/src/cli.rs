@@ -16,7 +16,9 @@ mod watch;
 pub use blame::{BlameArguments, Threshold};
 pub use flame::{FlameArguments, FlameFormat, SideArguments, WeightArgument};
 pub use limits::LimitArguments;
-pub use recording::{ByArgument, DiffArguments, RecordArguments, ReportArguments};
+pub use recording::{
+    ByArgument, DiffArguments, ExportArguments, ExportFormat, RecordArguments, ReportArguments,
+};
 pub use retries::{ConvergeArguments, RetryArguments};
 pub use sites::{InputArguments, RoleArgument, SelectionArguments, SitesArguments};
 pub use watch::WatchArguments;
@@ -62,6 +64,8 @@ pub enum Command {
     Report(ReportArguments),
     /// Flamegraph of kernel stacks, weighted by the nanoseconds readers lost; live or of a recording
     Flame(FlameArguments),
+    /// A recording in the formats of other tools: pprof, speedscope, Perfetto and more
+    Export(ExportArguments),
     /// What got worse from one recording to another
     Diff(DiffArguments),
     /// The sites of this kernel and what would be probed; attaches nothing

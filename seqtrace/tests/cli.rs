@@ -41,6 +41,7 @@ fn every_command_has_help() {
         &["record", "--help"],
         &["report", "--help"],
         &["diff", "--help"],
+        &["export", "--help"],
         &["sites", "--help"],
         &["doctor", "--help"],
     ] {

@@ -19,6 +19,8 @@ use seqtrace::{
 
 #[path = "golden/card.rs"]
 mod card;
+#[path = "golden/foreign.rs"]
+mod foreign;
 #[path = "golden/schema.rs"]
 mod schema;
 #[path = "golden/sites.rs"]

@@ -64,6 +64,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tokio", &["collect", "command"]),
     ("zstd", &["recording"]),
     ("inferno", &["export"]),
+    ("prost", &["export"]),
     ("comfy_table", &["export"]),
     ("ratatui", &["tui", "command"]),
     ("indicatif", &["command"]),

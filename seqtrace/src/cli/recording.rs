@@ -76,6 +76,47 @@ pub enum ByArgument {
     Stack,
 }
 
+/// Options of `export`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  seqtrace export a.seqtrace -o a.pftrace          waits one by one, for https://ui.perfetto.dev
+  seqtrace export a.seqtrace -o a.pb.gz            stacks, for pprof
+  seqtrace export a.seqtrace -o a.speedscope.json  stacks, for https://www.speedscope.app
+  seqtrace export a.seqtrace -o a.csv              a line for each site")]
+pub struct ExportArguments {
+    /// The recording
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// File to write, `-` for standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Format of the file [default: by its name]
+    #[arg(short, long, value_enum)]
+    pub format: Option<ExportFormat>,
+    /// How much to tell.
+    #[command(flatten)]
+    pub verbosity: VerbosityArguments,
+}
+
+/// Formats of other tools.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ExportFormat {
+    /// A flamegraph (`.svg`)
+    Svg,
+    /// Folded stacks, a line each (`.folded`, `.txt`)
+    Folded,
+    /// A profile for pprof (`.pb.gz`)
+    Pprof,
+    /// A document for speedscope (`.speedscope.json`)
+    Speedscope,
+    /// A trace of the single events for Perfetto (`.pftrace`, `.perfetto-trace`)
+    Perfetto,
+    /// The totals as `stat --json` prints them (`.json`)
+    Json,
+    /// A line for each site (`.csv`)
+    Csv,
+}
+
 /// Options of `diff`.
 #[derive(Args, Debug)]
 pub struct DiffArguments {

@@ -9,6 +9,7 @@ pub mod backends;
 pub mod child;
 mod demand;
 pub mod doctor;
+pub mod export;
 pub mod flame;
 mod inlined;
 pub mod interrupt;
@@ -75,6 +76,7 @@ pub fn run(config: &Config) -> Result<u8> {
         Task::Replay(file) => recordings::replay(file),
         Task::Record(record) => runtime()?.block_on(record::record(record, progress)),
         Task::Report(report) => recordings::report(report),
+        Task::Export(words) => export::export(words),
         Task::Diff(diff) => recordings::compare(diff),
         Task::Flame(flame) => runtime()?.block_on(flame::flame(flame, progress)),
     }

@@ -22,7 +22,7 @@ mod sites;
 
 pub use flame::{Flame, Side};
 pub use limits::{Limits, Room};
-pub use recording::{Diff, Form, Record, Report, Rotation};
+pub use recording::{Diff, Export, Form, Record, Report, Rotation};
 pub use sites::{Input, View};
 
 /// What to do, checked.
@@ -56,6 +56,8 @@ pub enum Task {
     Report(Report),
     /// A flamegraph.
     Flame(Flame),
+    /// A recording in another format.
+    Export(Export),
     /// What got worse.
     Diff(Diff),
     /// What is found, and what would be probed.
@@ -197,6 +199,7 @@ impl Config {
             Command::Record(arguments) => recording::record_task(arguments)?,
             Command::Report(arguments) => recording::report_task(arguments),
             Command::Flame(arguments) => flame::task(arguments)?,
+            Command::Export(arguments) => recording::export_task(arguments)?,
             Command::Diff(arguments) => recording::diff_task(arguments)?,
             Command::Sites(arguments) => sites::task(arguments)?,
             Command::Watch(arguments) => watch_task(arguments),

@@ -1,11 +1,17 @@
 //! What is asked of recordings.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 use super::{Span, Task, Trace, check_writable, resolve_trace};
-use crate::cli::{ByArgument, DiffArguments, RecordArguments, ReportArguments, VerbosityArguments};
+use crate::cli::{
+    ByArgument, DiffArguments, ExportArguments, ExportFormat, RecordArguments, ReportArguments,
+    VerbosityArguments,
+};
 
 /// A recording to make.
 #[derive(Debug)]
@@ -56,6 +62,17 @@ pub enum Form {
         /// Comma-separated values instead of a table.
         csv: bool,
     },
+}
+
+/// A recording to write in another format.
+#[derive(Debug)]
+pub struct Export {
+    /// The recording.
+    pub file: PathBuf,
+    /// The file to write, `None` for standard output.
+    pub output: Option<PathBuf>,
+    /// Its format.
+    pub format: ExportFormat,
 }
 
 /// Two recordings to compare.
@@ -117,6 +134,50 @@ pub(super) fn report_task(arguments: ReportArguments) -> (Task, VerbosityArgumen
         Form::Closing
     };
     (Task::Report(Report { file, form }), verbosity)
+}
+
+pub(super) fn export_task(arguments: ExportArguments) -> Result<(Task, VerbosityArguments)> {
+    let ExportArguments {
+        file,
+        output,
+        format,
+        verbosity,
+    } = arguments;
+    let Some(format) = format.or_else(|| format_of(&output)) else {
+        bail!(
+            "the name `{}` tells no format: give one with --format",
+            output.display()
+        );
+    };
+    let output = (output != Path::new("-")).then_some(output);
+    if let Some(path) = &output {
+        check_writable(path)?;
+    }
+    let export = Export {
+        file,
+        output,
+        format,
+    };
+    Ok((Task::Export(export), verbosity))
+}
+
+/// The format that a file's name asks for.
+fn format_of(path: &Path) -> Option<ExportFormat> {
+    const ENDINGS: [(&str, ExportFormat); 9] = [
+        (".svg", ExportFormat::Svg),
+        (".folded", ExportFormat::Folded),
+        (".txt", ExportFormat::Folded),
+        (".pb.gz", ExportFormat::Pprof),
+        // Before `.json`.
+        (".speedscope.json", ExportFormat::Speedscope),
+        (".pftrace", ExportFormat::Perfetto),
+        (".perfetto-trace", ExportFormat::Perfetto),
+        (".json", ExportFormat::Json),
+        (".csv", ExportFormat::Csv),
+    ];
+    let name = path.file_name()?.to_str()?;
+    let found = ENDINGS.iter().find(|(ending, _)| name.ends_with(ending));
+    found.map(|(_, format)| *format)
 }
 
 pub(super) fn diff_task(arguments: DiffArguments) -> Result<(Task, VerbosityArguments)> {

@@ -178,3 +178,30 @@ fn a_recording_that_is_cut_off_is_shown_up_to_there_and_that_is_said() {
         format!("seqtrace: warn: `{path}` is cut off: what was recorded up to there is shown\n")
     );
 }
+
+#[test]
+fn a_recording_is_exported_by_the_name_of_the_file() {
+    let (folder, recording) = busy();
+    for (name, start) in [
+        ("a.pb.gz", &[0x1f, 0x8b][..]),
+        ("a.speedscope.json", b"{\"$schema\":"),
+        ("a.pftrace", &[0x0a]),
+        ("a.json", b"{"),
+        ("a.csv", b"seqcount,site,"),
+        ("a.folded", b"containerd-shim;"),
+        ("a.svg", b"<?xml"),
+    ] {
+        let path = folder.path().join(name);
+        succeeded(&["export", &recording, "-o", path.to_str().expect("text")]);
+        let bytes = fs::read(path).expect("written");
+        assert!(
+            bytes.starts_with(start),
+            "{name}: {:?}",
+            &bytes[..20.min(bytes.len())]
+        );
+    }
+    assert_one_line(
+        &["export", &recording, "-o", "a.doc"],
+        "the name `a.doc` tells no format: give one with --format",
+    );
+}

@@ -10,7 +10,14 @@ use serde_json::{Map, Value};
 type Object = Map<String, Value>;
 
 /// What does not restrict a document.
-const ANNOTATIONS: [&str; 5] = ["$schema", "$id", "$defs", "title", "description"];
+const ANNOTATIONS: [&str; 6] = [
+    "$schema",
+    "$id",
+    "$defs",
+    "definitions",
+    "title",
+    "description",
+];
 
 fn schema() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sites.schema.json");
@@ -21,13 +28,17 @@ fn schema() -> Value {
 
 /// What is wrong with a document, each with its place.
 pub(crate) fn violations(document: &Value) -> Vec<String> {
-    let schema = schema();
+    violations_of(&schema(), document)
+}
+
+/// As [`violations`], of another schema.
+pub(crate) fn violations_of(schema: &Value, document: &Value) -> Vec<String> {
     let mut check = Check {
-        root: &schema,
+        root: schema,
         wrong: Vec::new(),
         used: BTreeSet::new(),
     };
-    check.value(&schema, document, "");
+    check.value(schema, document, "");
     check.wrong
 }
 
@@ -53,6 +64,7 @@ impl<'a> Check<'a> {
                 "minimum" => value.as_u64() >= rule.as_u64(),
                 "minItems" => length(value) >= rule.as_u64(),
                 "maxItems" => length(value) <= rule.as_u64(),
+                "anyOf" => self.matching(rule, value, place) > 0,
                 "oneOf" => self.matching(rule, value, place) == 1,
                 "items" => {
                     self.items(rule, value, place);
@@ -138,6 +150,7 @@ fn has_type(rule: &Value, value: &Value) -> bool {
         "string" => value.is_string(),
         "boolean" => value.is_boolean(),
         "null" => value.is_null(),
+        "number" => value.is_number(),
         "integer" => value.is_i64() || value.is_u64(),
         other => panic!("the type `{other}` is not checked here"),
     };
