@@ -90,8 +90,8 @@ pub struct TopArguments {
     /// Colours on the screen
     #[arg(long = "color", value_name = "WHEN", value_enum, default_value_t = Colour::Auto)]
     pub colour: Colour,
-    /// Show this recording instead of the running system, a table for each of its intervals; needs no
-    /// root
+    /// Show this recording instead of the running system, without a terminal a table for each of its
+    /// intervals; needs no root
     #[arg(long, value_name = "FILE", conflicts_with_all = ["duration", "interval"])]
     pub replay: Option<PathBuf>,
     /// What to trace.

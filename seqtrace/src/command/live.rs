@@ -79,25 +79,26 @@ async fn screen(
         interrupt: interrupt.clone(),
         interval,
     };
-    let is_colourful = match view.colour {
-        Colour::Auto => !terminal::is_colourless(),
-        Colour::Always => true,
-        Colour::Never => false,
-    };
+    let colour = is_colourful(view.colour);
     let mut screen = None;
     trace::trace(&request, interrupt, move |snapshot: &Arc<Snapshot>| {
         let screen = match &mut screen {
             Some(screen) => screen,
-            None => screen.insert(Screen::open(
-                is_colourful,
-                controls.clone(),
-                failed.clone(),
-            )?),
+            None => screen.insert(Screen::open(colour, controls.clone(), failed.clone())?),
         };
         screen.show(snapshot);
         Ok(())
     })
     .await
+}
+
+/// Whether the screen has colours.
+pub(super) fn is_colourful(colour: Colour) -> bool {
+    match colour {
+        Colour::Auto => !terminal::is_colourless(),
+        Colour::Always => true,
+        Colour::Never => false,
+    }
 }
 
 /// A run with a table each interval.

@@ -20,6 +20,7 @@ mod privilege;
 pub mod progress;
 pub mod record;
 pub mod recordings;
+pub mod replay;
 pub mod report;
 mod save;
 pub mod screen;
@@ -73,7 +74,7 @@ pub fn run(config: &Config) -> Result<u8> {
             span,
             sources,
         } => runtime()?.block_on(watch::watch(word, *json, span, sources, progress)),
-        Task::Replay(file) => recordings::replay(file),
+        Task::Replay { file, colour } => runtime()?.block_on(replay::replay(file, *colour)),
         Task::Record(record) => runtime()?.block_on(record::record(record, progress)),
         Task::Report(report) => recordings::report(report),
         Task::Export(words) => export::export(words),

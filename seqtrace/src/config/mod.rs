@@ -39,8 +39,13 @@ pub enum Task {
         /// What to trace.
         trace: Trace,
     },
-    /// A table for each interval of a recording.
-    Replay(PathBuf),
+    /// A recording as it went on.
+    Replay {
+        /// The file.
+        file: PathBuf,
+        /// Whether the screen has colours.
+        colour: Colour,
+    },
     /// Totals at the end.
     Stat {
         /// One JSON document instead of the table.
@@ -225,7 +230,7 @@ fn top_task(arguments: TopArguments) -> Result<(Task, VerbosityArguments)> {
     } = arguments;
     let (trace, verbosity) = resolve_trace(trace, false)?;
     if let Some(file) = replay {
-        return Ok((Task::Replay(file), verbosity));
+        return Ok((Task::Replay { file, colour }, verbosity));
     }
     let task = Task::Top {
         interval,
