@@ -13,7 +13,10 @@ use ::seqtrace::{
 use crate::{
     guest::Guest,
     seqtrace,
-    truth::module::{Kind, Module, Reader, Wait, readers},
+    truth::{
+        module::{Kind, Module, Reader, Wait, readers},
+        shared::{self, Run},
+    },
 };
 
 /// Episodes of each reader.
@@ -25,14 +28,14 @@ const SPINNER: &str = "raw_spinlock";
 /// Where readers sleep on the lock of the writers, its owner is known without any probe at writers:
 /// each block that slept names the module's writer.
 pub(crate) fn a_block_names_the_writer(guest: &Guest) -> String {
-    let module = Module::load();
-    let command = format!("odd all {EPISODES}");
-    let (snapshot, truth) = module.trace(&["--threshold", "1s"], &[&command]);
-    let blocks = readers(&truth).filter(|(_, reader)| reader.wait == Wait::Blocks);
+    let Run {
+        snapshot, truth, ..
+    } = shared::plain(guest);
+    let blocks = readers(truth).filter(|(_, reader)| reader.wait == Wait::Blocks);
     let mut told = String::new();
     let mut slept = 0;
     for (kind, reader) in blocks {
-        let edges = edges(&snapshot, reader);
+        let edges = edges(snapshot, reader);
         let count = named(&edges, kind);
         let _ = write!(
             told,
@@ -57,14 +60,16 @@ pub(crate) fn a_block_names_the_writer(guest: &Guest) -> String {
 
 /// With the writers probed each wait, whatever its kind, names the writer, the function in which the
 /// hold began and how long it had lasted.
-pub(crate) fn a_wait_names_the_writer_that_is_probed(_: &Guest) -> String {
-    let module = Module::load();
-    let command = format!("odd all {EPISODES}");
-    let options = ["--threshold", "1s", "--writers", "seqstress_*"];
-    let (snapshot, truth) = module.trace(&options, &[&command]);
+pub(crate) fn a_wait_names_the_writer_that_is_probed(guest: &Guest) -> String {
+    let Run {
+        snapshot,
+        truth,
+        waits,
+        ..
+    } = shared::with_writers(guest);
     let mut told = String::new();
-    for (kind, reader) in readers(&truth).filter(|(_, reader)| reader.wait != Wait::Never) {
-        let edges = edges(&snapshot, reader);
+    for (kind, reader) in readers(truth).filter(|(_, reader)| reader.wait != Wait::Never) {
+        let edges = edges(snapshot, reader);
         let count = named(&edges, kind);
         let _ = write!(
             told,
@@ -73,6 +78,7 @@ pub(crate) fn a_wait_names_the_writer_that_is_probed(_: &Guest) -> String {
             reader.waits,
             writer(kind)
         );
+        assert_eq!(reader.waits, *waits, "{reader:?}");
         assert_eq!(
             count, reader.waits,
             "{reader:?}: {edges:#?} {:#?}",

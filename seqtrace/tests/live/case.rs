@@ -54,10 +54,6 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         retries::checks_that_the_tracer_runs_are_left_out,
     ),
     (
-        "the_status_of_the_command_is_kept",
-        numbers::the_status_of_the_command_is_kept,
-    ),
-    (
         "probes_come_and_go_one_by_one",
         session::probes_come_and_go_one_by_one,
     ),
@@ -123,7 +119,10 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         "an_interrupt_while_attaching_leaves_no_probe",
         shutdown::an_interrupt_while_attaching_leaves_no_probe,
     ),
-    ("a_kill_leaves_no_probe", shutdown::a_kill_leaves_no_probe),
+    (
+        "a_second_tracer_is_refused_and_a_kill_leaves_no_probe",
+        shutdown::a_second_tracer_is_refused_and_a_kill_leaves_no_probe,
+    ),
     (
         "killed_at_any_moment_it_leaves_no_probe",
         killed::killed_at_any_moment_it_leaves_no_probe,
@@ -136,10 +135,6 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "cpus_clock_and_module_may_change",
         disturbance::cpus_clock_and_module_may_change,
-    ),
-    (
-        "a_second_tracer_is_refused",
-        shutdown::a_second_tracer_is_refused,
     ),
     (
         "a_module_may_leave_while_it_is_probed",
@@ -273,11 +268,9 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     (
         "ending",
         &[
-            "the_status_of_the_command_is_kept",
             "the_end_leaves_no_probe",
             "an_interrupt_while_attaching_leaves_no_probe",
-            "a_kill_leaves_no_probe",
-            "a_second_tracer_is_refused",
+            "a_second_tracer_is_refused_and_a_kill_leaves_no_probe",
             "a_module_may_leave_while_it_is_probed",
         ],
     ),

@@ -43,6 +43,17 @@ impl Guest {
         if self.long { long } else { usual }
     }
 
+    /// Makes the kernel's grace periods short, or as users have them. Taking a probe off waits for one, which is
+    /// most of what the cases would wait for: on 6.12-rt 208 probes come off in 3 s, and else in 8.
+    /// PREEMPT_RT makes them short only if told twice (`kernel/rcu/update.c`).
+    pub(crate) fn expedite(&self, short: bool) {
+        let normal = self.realtime && !short;
+        for (file, value) in [("rcu_normal", normal), ("rcu_expedited", short)] {
+            let file = Path::new("/sys/kernel").join(file);
+            fs::write(file, u8::from(value).to_string()).expect("the kernel has it");
+        }
+    }
+
     /// Series of the kernel: `6.12`.
     pub(crate) fn series(&self) -> String {
         self.release

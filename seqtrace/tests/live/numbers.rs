@@ -91,13 +91,6 @@ pub(crate) fn a_flamegraph_is_drawn_or_its_lack_is_told(guest: &Guest) -> String
     format!("{} stacks, {weights} ns", run.stdout.lines().count())
 }
 
-pub(crate) fn the_status_of_the_command_is_kept(_: &Guest) -> String {
-    let run = seqtrace::run(&["stat", "--", "sh", "-c", "echo said; exit 7"]);
-    assert_eq!(run.status.code(), Some(7), "{}", run.stderr);
-    assert!(run.stdout.starts_with("said\n"), "{}", run.stdout);
-    "status 7".to_owned()
-}
-
 /// No probe of the default set lies on an address that a reader executes whom nobody disturbs.
 ///
 /// With one CPU a writer can be met only where it was preempted inside, and nobody writes here but

@@ -117,7 +117,7 @@ pub(crate) fn sites() -> Value {
 /// The catalog of vmlinux that `seqtrace sites --catalog` writes, a document a line, without its
 /// head.
 pub(crate) fn catalog(words: &[&str]) -> Vec<Value> {
-    let words = [&["sites", "--no-cache", "--catalog", "-"], words].concat();
+    let words = [&["sites", "--catalog", "-"], words].concat();
     let run = run(&words).succeeded();
     let mut lines = run.stdout.lines();
     let document = |line| serde_json::from_str::<Value>(line).expect("a JSON document a line");

@@ -26,10 +26,17 @@ fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id().cast_signed()), signal).expect("it runs");
 }
 
-pub(crate) fn the_end_leaves_no_probe(_: &Guest) -> String {
-    let run = seqtrace::run(&["stat", "--json", "-v", "--duration", "1s"]).succeeded();
+/// At the end of its command it has that one's status, the numbers, and no probe.
+pub(crate) fn the_end_leaves_no_probe(guest: &Guest) -> String {
+    let script = "echo said; exit 7";
+    // As users have it: this is where the times come from.
+    guest.expedite(false);
+    let run = seqtrace::run(&["stat", "--json", "-v", "--", "sh", "-c", script]);
+    guest.expedite(true);
+    assert_eq!(run.status.code(), Some(7), "{}", run.stderr);
     assert_eq!(guest::probes(), 0);
-    let snapshot: Snapshot = serde_json::from_str(&run.stdout).expect("one JSON document");
+    let document = run.stdout.strip_prefix("said\n").unwrap_or_default();
+    let snapshot: Snapshot = serde_json::from_str(document).expect("a line, one JSON document");
     let attach = Duration::from_nanos(snapshot.costs.attach_ns);
     let detach = run.stderr.split("probes taken off in ").nth(1);
     let detach = detach.and_then(|rest| rest.split_whitespace().next());
@@ -51,33 +58,19 @@ pub(crate) fn an_interrupt_while_attaching_leaves_no_probe(_: &Guest) -> String 
     format!("interrupted at {seen} probes")
 }
 
-pub(crate) fn a_kill_leaves_no_probe(_: &Guest) -> String {
-    let child = seqtrace::start(&mut seqtrace::command(&[
-        "stat",
-        "--",
-        "sh",
-        "-c",
-        "sleep 100",
-    ]));
-    guest::wait_until("the first probes", ATTACH_LIMIT, || guest::probes() > 10);
-    let seen = guest::probes();
-    signal(&child, Signal::SIGKILL);
-    let run = seqtrace::finish(child);
-    assert!(!run.status.success());
-    guest::wait_until("no probe", DETACH_LIMIT, || guest::probes() == 0);
-    format!("killed at {seen} probes")
-}
-
-pub(crate) fn a_second_tracer_is_refused(_: &Guest) -> String {
+/// There is one tracer at a time, until it is killed; its guard takes the probes off.
+pub(crate) fn a_second_tracer_is_refused_and_a_kill_leaves_no_probe(_: &Guest) -> String {
     let words = ["stat", "--duration", "100s"];
     let first = seqtrace::start(&mut seqtrace::command(&words));
-    guest::wait_until("the first probes", ATTACH_LIMIT, || guest::probes() > 0);
+    guest::wait_until("the first probes", ATTACH_LIMIT, || guest::probes() > 10);
     let number = format!("process {}", first.id());
     seqtrace::run(&words).failed_with(&number);
-    signal(&first, Signal::SIGTERM);
-    seqtrace::finish(first);
+    let seen = guest::probes();
+    signal(&first, Signal::SIGKILL);
+    let run = seqtrace::finish(first);
+    assert!(!run.status.success());
     guest::wait_until("no probe", DETACH_LIMIT, || guest::probes() == 0);
-    number
+    format!("{number} killed at {seen} probes")
 }
 
 /// A module with sites leaves while it is probed: the rest goes on, and it is told.
@@ -98,7 +91,7 @@ pub(crate) fn a_module_may_leave_while_it_is_probed(_: &Guest) -> String {
     while tables < 3 && output.read_line(&mut line).expect("more lines") > 0 {
         tables = line.matches("\nseqtrace ").count();
     }
-    signal(&child, Signal::SIGINT);
+    signal(&child, Signal::SIGTERM);
     let rest = std::thread::spawn(move || std::io::read_to_string(output));
     let run = seqtrace::finish(child);
     rest.join().expect("the reader ends").expect("text");

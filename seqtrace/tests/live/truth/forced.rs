@@ -6,14 +6,12 @@ use super::{
     lines::Lines,
     module::{Module, Wait, readers},
     rows::{holds, told},
+    shared::{self, EPISODES},
 };
 use crate::{guest::Guest, seqtrace};
 
-/// Episodes of each reader. A long run has as many as make a million in each case.
-const EPISODES: u64 = 10_000;
-const LONG_WAITS: u64 = 50_000;
+/// Episodes of each reader in a long run: a million in all.
 const LONG_RUNS: u64 = 50_000;
-const LONG_HOLDS: u64 = 170_000;
 
 /// Readers that take the lock after one try.
 const FALL_BACK: [&str; 2] = ["seqlock_begin_or_lock", "seqlock_scoped"];
@@ -24,17 +22,19 @@ const LOCKED: &str = "seqlock_excl";
 /// Readers begin while a writer is inside: where they block, each wait is one block, and it slept;
 /// elsewhere each is one spin.
 pub(crate) fn a_wait_by_force_is_a_wait(guest: &Guest) -> String {
-    let module = Module::load();
-    let episodes = guest.episodes(EPISODES, LONG_WAITS);
-    let command = format!("odd all {episodes}");
-    let (snapshot, truth) = module.trace(&["--threshold", "1s"], &[&command]);
-    let mut seen = Lines::new(&snapshot);
-    for (kind, reader) in readers(&truth) {
-        let told = told(&snapshot, kind, reader);
+    let shared::Run {
+        snapshot,
+        truth,
+        waits: episodes,
+        ..
+    } = shared::plain(guest);
+    let mut seen = Lines::new(snapshot);
+    for (kind, reader) in readers(truth) {
+        let told = told(snapshot, kind, reader);
         let waits = if reader.wait == Wait::Never {
             0
         } else {
-            episodes
+            *episodes
         };
         assert_eq!((reader.waits, reader.doubtful), (waits, 0), "{reader:?}");
         let (blocks, spins) = match reader.wait {
@@ -46,7 +46,7 @@ pub(crate) fn a_wait_by_force_is_a_wait(guest: &Guest) -> String {
         seen.equal(&reader.function, "slept", reader.slept, told.slept);
         seen.equal(&reader.function, "spins", spins, told.spins);
     }
-    seen.told(&snapshot)
+    seen.told(snapshot)
 }
 
 /// The same waits without a kprobe: the tracepoints of contended locks tell of every block, and who owned
@@ -80,15 +80,15 @@ pub(crate) fn a_block_by_force_is_seen_at_its_lock(guest: &Guest) -> String {
 }
 
 /// Readers fail their check: three times in a row, and once; over a million times in all. Where the failed check leads to code of
-/// its own each retry is seen; the others need `--retries`.
-pub(crate) fn a_retry_by_force_is_a_retry(_: &Guest) -> String {
-    let module = Module::load();
-    let once = format!("retry all {EPISODES}");
-    let thrice = format!("runs all 3 {EPISODES}");
-    let (snapshot, truth) = module.trace(&["--threshold", "1s"], &[&once, &thrice]);
-    let mut seen = Lines::new(&snapshot);
-    for (kind, reader) in readers(&truth) {
-        let told = told(&snapshot, kind, reader);
+/// its own each retry is seen; the others need `--retries`. No retry makes a wait: these are the episodes' own, in
+/// [`a_wait_by_force_is_a_wait`].
+pub(crate) fn a_retry_by_force_is_a_retry(guest: &Guest) -> String {
+    let shared::Run {
+        snapshot, truth, ..
+    } = shared::plain(guest);
+    let mut seen = Lines::new(snapshot);
+    for (kind, reader) in readers(truth) {
+        let told = told(snapshot, kind, reader);
         let falls_back = FALL_BACK.contains(&&*reader.function);
         let retries = if reader.function == LOCKED {
             0
@@ -97,7 +97,7 @@ pub(crate) fn a_retry_by_force_is_a_retry(_: &Guest) -> String {
         } else {
             4 * EPISODES
         };
-        assert_eq!((reader.retries, reader.waits), (retries, 0), "{reader:?}");
+        assert_eq!(reader.retries, retries, "{reader:?}");
         let fallbacks = if falls_back { reader.retries } else { 0 };
         assert_eq!(reader.fallbacks, fallbacks, "{reader:?}");
         seen.equal(
@@ -107,14 +107,8 @@ pub(crate) fn a_retry_by_force_is_a_retry(_: &Guest) -> String {
             told.retries,
         );
         seen.equal(&reader.function, "fallbacks", fallbacks, told.fallbacks);
-        seen.equal(
-            &reader.function,
-            "blocks and spins",
-            0,
-            told.blocks + told.spins,
-        );
     }
-    seen.told(&snapshot)
+    seen.told(snapshot)
 }
 
 /// As above, with `--retries`: every retry is counted wherever it leads, and every run has its length.
@@ -167,25 +161,17 @@ pub(crate) fn every_retry_by_force_has_its_run(guest: &Guest) -> String {
 /// Write sections of a task, with `--writers`: each is one hold. A latch has none: its readers never
 /// wait for one.
 pub(crate) fn a_hold_by_force_is_a_hold(guest: &Guest) -> String {
-    let module = Module::load();
-    let mut kinds = module.truth();
-    kinds.retain(|kind| kind.name != "latch");
-    let mut options = vec!["--threshold", "1s"];
-    for kind in &kinds {
-        options.extend(["--writers", &*kind.seqcount]);
-    }
-    let episodes = guest.episodes(EPISODES, LONG_HOLDS);
-    let commands: Vec<String> = kinds
-        .iter()
-        .map(|kind| format!("hold {} task {episodes}", kind.name))
-        .collect();
-    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
-    let (snapshot, truth) = module.trace(&options, &commands);
-    let mut seen = Lines::new(&snapshot);
+    let shared::Run {
+        snapshot,
+        truth,
+        holds: least,
+        ..
+    } = shared::with_writers(guest);
+    let mut seen = Lines::new(snapshot);
     for kind in truth.iter().filter(|kind| kind.name != "latch") {
-        let (truth, told) = holds(&snapshot, kind);
-        assert_eq!(truth, episodes, "{kind:?}");
+        let (truth, told) = holds(snapshot, kind);
+        assert!(truth >= *least, "{kind:?}");
         seen.equal(&kind.seqcount, "holds", truth, told);
     }
-    seen.told(&snapshot)
+    seen.told(snapshot)
 }

@@ -7,4 +7,5 @@ pub(crate) mod free;
 pub(crate) mod lines;
 pub(crate) mod module;
 pub(crate) mod rows;
+pub(crate) mod shared;
 pub(crate) mod small_maps;
