@@ -205,3 +205,59 @@ fn a_recording_is_exported_by_the_name_of_the_file() {
         "the name `a.doc` tells no format: give one with --format",
     );
 }
+
+/// Seven seconds of `workload cputime rename mount` in a guest with Debian's 6.12 for PREEMPT_RT:
+/// `seqtrace record -o realtime.seqtrace -d 6s -- sh -c 'exec workload cputime rename mount'`.
+const RECORDED: &[u8] = include_bytes!("../data/recordings/6.12-rt.seqtrace");
+
+#[test]
+fn what_was_recorded_on_a_realtime_kernel_is_read_here() {
+    let (folder, path) = file(RECORDED);
+    let table = succeeded(&["report", &path]);
+    let head = "seqtrace 6.12.118+deb13-rt-amd64 (PREEMPT_RT), watched for 7.03 s on 211 sites\n";
+    assert!(table.starts_with(head), "{table}");
+    for part in ["mounter/384 99%", "WRITER WAS", "losses   none"] {
+        assert!(table.contains(part), "no `{part}`: {table}");
+    }
+    assert!(!table.contains("do not add up"), "{table}");
+    let replayed = succeeded(&["top", "--replay", &path]);
+    assert_eq!(replayed.matches("LOST/S").count(), 5, "{replayed}");
+    let json = succeeded(&["report", "--json", &path]);
+    let snapshot = json::read(json.as_bytes()).expect("a snapshot");
+    let total: u64 = snapshot.rows.iter().map(|row| row.total_ns).sum();
+    for side in ["--reader", "--writer", "--blame"] {
+        let graph = succeeded(&["flame", &path, side, "-f", "folded", "-o", "-"]);
+        let weights = graph.lines().filter_map(|line| line.rsplit(' ').next());
+        let sum: u64 = weights
+            .filter_map(|weight| weight.parse::<u64>().ok())
+            .sum();
+        assert_eq!(sum, total, "{side}: {graph}");
+    }
+    let drawn = folder.path().join("a.pftrace");
+    succeeded(&["export", &path, "-o", drawn.to_str().expect("text")]);
+    let drawn = String::from_utf8_lossy(&fs::read(drawn).expect("written")).into_owned();
+    for part in [
+        "CPU 1",
+        "mounter/384",
+        "mount_lock [block]",
+        "cwd-reader waits for mount_lock",
+    ] {
+        assert!(drawn.contains(part), "no `{part}`");
+    }
+}
+
+#[test]
+fn every_cut_of_what_was_recorded_is_told_and_shown_as_far_as_it_goes() {
+    let mut shown = 0;
+    for length in (0..RECORDED.len()).step_by(RECORDED.len() / 20) {
+        let (_folder, path) = file(&RECORDED[..length]);
+        let output = seqtrace(&["report", &path]);
+        assert_eq!(
+            text(&output.stderr).lines().count(),
+            1,
+            "{length}: {output:?}"
+        );
+        shown += usize::from(output.status.success());
+    }
+    assert!(shown > 10, "{shown}");
+}
