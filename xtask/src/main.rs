@@ -8,6 +8,7 @@ mod fuzz;
 mod kernels;
 mod lint;
 mod live;
+mod manual;
 mod object;
 mod progress;
 mod score;
@@ -42,6 +43,7 @@ enum Task {
     Score(score::Args),
     Fuzz(fuzz::Args),
     Bench(bench::Args),
+    Manual(manual::Args),
     /// Builds the eBPF object into seqtrace/prebuilt
     BuildEbpf(object::Options),
     /// Installs the linker of the eBPF object into the tool cache
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Task::Score(args) => score::score(&args),
         Task::Fuzz(args) => fuzz::fuzz(&args),
         Task::Bench(args) => bench::bench(&args),
+        Task::Manual(args) => manual::manual(&args),
         Task::BuildEbpf(options) => object::build_ebpf(options).map(|()| ExitCode::SUCCESS),
         Task::InstallBpfLinker => object::install_bpf_linker().map(|()| ExitCode::SUCCESS),
     };
