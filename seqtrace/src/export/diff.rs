@@ -24,6 +24,8 @@ struct Change<'a> {
     seqcount: &'a str,
     site: &'a str,
     kind: &'a str,
+    /// Whether its events have a duration.
+    lasts: bool,
     lost_ns: [f64; 2],
     events: [f64; 2],
     max_ns: [u64; 2],
@@ -46,12 +48,12 @@ pub fn table(before: &Snapshot, after: &Snapshot, width: Option<usize>) -> Strin
         Column::text("SEQCOUNT", rows().map(|change| change.seqcount.to_owned())),
         Column::text("SITE", rows().map(|change| change.site.to_owned())),
     ];
-    let time = |at: usize| rows().map(move |change| duration(change.lost_ns[at] as u64));
+    let time = |at: usize| rows().map(move |change| change.time(change.lost_ns[at] as u64));
     let rate = |at: usize| rows().map(move |change| three_digits(change.events[at]));
-    let max = |at: usize| rows().map(move |change| duration(change.max_ns[at]));
+    let max = |at: usize| rows().map(move |change| change.time(change.max_ns[at]));
     let values = [
         Column::text("KIND", rows().map(|change| change.kind.to_owned())),
-        Column::number("LOST/S", rows().map(Change::lost)),
+        Column::number("MORE LOST/S", rows().map(Change::more_lost)),
         Column::number("BEFORE", time(0)),
         Column::number("AFTER", time(1)),
         Column::number("/S BEFORE", rate(0)),
@@ -84,8 +86,20 @@ impl Change<'_> {
         self.lost_ns[1] - self.lost_ns[0]
     }
 
+    /// A time, where the events have one.
+    fn time(&self, duration_ns: u64) -> String {
+        if self.lasts {
+            duration(duration_ns)
+        } else {
+            "-".to_owned()
+        }
+    }
+
     /// By how much more or less is lost.
-    fn lost(&self) -> String {
+    fn more_lost(&self) -> String {
+        if !self.lasts {
+            return "-".to_owned();
+        }
         let sign = if self.worse_ns() < 0.0 { '-' } else { '+' };
         format!("{sign}{}", duration(self.worse_ns().abs() as u64))
     }
@@ -109,8 +123,9 @@ fn changes<'a>(before: &'a Snapshot, after: &'a Snapshot) -> Vec<Change<'a>> {
                 .entry((seqcount, image, site, kind.word()))
                 .or_default();
             (change.seqcount, change.site, change.kind) = (seqcount, site, kind.word());
-            // The time of runs is in that of the waits, where they waited.
-            if *kind != Kind::Check {
+            // Not of checks: the time of a run is in that of the waits, where it waited.
+            change.lasts = matches!(kind, Kind::Block | Kind::Spin);
+            if change.lasts {
                 change.lost_ns[at] += per_second(*total_ns, snapshot.elapsed_ns);
             }
             change.events[at] += per_second(*count, snapshot.elapsed_ns);

@@ -123,9 +123,13 @@ fn a_recording_is_replayed_table_by_table() {
 fn what_got_worse_stands_first() {
     let ((_calm, calm), (folder, busy)) = (calm(), busy());
     let table = succeeded(&["diff", &calm, &busy]);
-    assert!(table.contains("LOST/S"), "{table}");
+    assert!(table.contains("MORE LOST/S"), "{table}");
+    let first = table.lines().find(|line| line.contains(" block "));
+    let words: Vec<&str> = first.expect("a block").split_whitespace().collect();
+    let worst = ["thread_group_cputime+0x153", "block", "+2.03", "ms"];
+    assert_eq!(words[1..5], worst, "{table}");
     let same = succeeded(&["diff", &busy, &busy]);
-    assert!(!same.contains("  -"), "{same}");
+    assert!(!same.contains(" -0") && !same.contains("  +1"), "{same}");
     let svg = folder.path().join("d.svg");
     succeeded(&["diff", &calm, &busy, "-o", svg.to_str().expect("text")]);
     let svg = fs::read_to_string(svg).expect("drawn");
