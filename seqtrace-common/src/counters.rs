@@ -47,11 +47,13 @@ pub struct SiteCounters {
     /// Completed blocks and spins whose writer is not known, by reason ([`reason`]); the others are in
     /// the `BLAMES` map.
     pub unblamed: [u64; reason::COUNT],
+    /// Hits that were passed over, because the site is thinned; in no other counter.
+    pub thinned_out: u64,
     /// Completed blocks, spins and runs by duration; sums up to `count` for blocks and spins.
     pub histogram: [u64; HISTOGRAM_BUCKETS],
 }
 
-const _: () = assert!(size_of::<SiteCounters>() == 8 * (6 + reason::COUNT + HISTOGRAM_BUCKETS));
+const _: () = assert!(size_of::<SiteCounters>() == 8 * (7 + reason::COUNT + HISTOGRAM_BUCKETS));
 
 impl SiteCounters {
     /// Nothing has happened.
@@ -63,6 +65,7 @@ impl SiteCounters {
         slept: 0,
         owned: 0,
         unblamed: [0; reason::COUNT],
+        thinned_out: 0,
         histogram: [0; HISTOGRAM_BUCKETS],
     };
 
@@ -91,6 +94,7 @@ impl SiteCounters {
             slept,
             owned,
             unblamed,
+            thinned_out,
             histogram,
         } = other;
         self.hits += hits;
@@ -102,6 +106,7 @@ impl SiteCounters {
         for (sum, more) in self.unblamed.iter_mut().zip(unblamed) {
             *sum += more;
         }
+        self.thinned_out += thinned_out;
         for (sum, more) in self.histogram.iter_mut().zip(histogram) {
             *sum += more;
         }

@@ -63,8 +63,9 @@ pub struct HoldState {
     pub sequence: u32,
     /// Key in the `STACKS` map of the writer's stack then, or a negative errno.
     pub stack: i32,
-    /// Zero; keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// [`crate::site::SiteEntry::generation`] of the increment: an end behind a time without probes is
+    /// another hold's.
+    pub generation: u32,
     /// Writer's command name, zero-terminated.
     pub comm: [u8; 16],
 }

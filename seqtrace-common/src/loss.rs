@@ -47,8 +47,11 @@ pub const BLAMES_FULL: u32 = 16;
 /// A probe fired while its CPU was in the handler of another, and the kernel did not handle it: the
 /// event is in no counter, and not in `MISSED`. Counted by the kernel, not by the programs.
 pub const NESTED: u32 = 17;
+/// A probe was hit and passed over, because its site is thinned to save time. Counted by site
+/// (`SiteCounters::thinned_out`) and added up by user space.
+pub const THINNED_OUT: u32 = 18;
 /// Number of losses; the size of the `LOSSES` array.
-pub const COUNT: u32 = 18;
+pub const COUNT: u32 = 19;
 
 /// What to call each loss in the output, by index.
 pub const NAMES: [&str; COUNT as usize] = [
@@ -70,4 +73,5 @@ pub const NAMES: [&str; COUNT as usize] = [
     "caller_unknown",
     "blames_full",
     "nested",
+    "thinned_out",
 ];

@@ -40,11 +40,16 @@ pub struct BlockState {
     pub lock: u64,
     /// Voluntary context switches of the reader so far (`task_struct.nvcsw`).
     pub switches: u64,
+    /// [`crate::site::SiteEntry::generation`] at the call: an end behind a time without probe is another
+    /// block's.
+    pub generation: u32,
+    /// Zero; keeps the size a multiple of eight.
+    pub reserved: u32,
     /// Who held the sequence odd at the call.
     pub edge: Edge,
 }
 
-const _: () = assert!(size_of::<BlockState>() == 80);
+const _: () = assert!(size_of::<BlockState>() == 88);
 
 /// A reader that waits for a contended lock. Value of the `CONTENTIONS` map, whose key is the thread id;
 /// removed when the wait ends.
@@ -59,7 +64,7 @@ pub struct Contention {
     pub stack: i32,
 }
 
-const _: () = assert!(size_of::<Contention>() == 88);
+const _: () = assert!(size_of::<Contention>() == 96);
 
 /// A reader that spins, or that spun and has not met this site again. Value of the `SPINS` map.
 ///

@@ -26,6 +26,7 @@ pub(crate) fn begin(ctx: &ProbeContext) {
     };
     let key = task::wait_key(site.slot);
     let mut state = state(site::registers(ctx).rdi, site.owner_offset);
+    state.generation = site.generation;
     blame::find(ctx, site.slot, SpinState::NO_SEQUENCE, &mut state.edge);
     let state = &state;
     if let Some(old) = BLOCKS.get_ptr_mut(key) {
@@ -48,6 +49,8 @@ pub(crate) fn state(lock: u64, owner_offset: i32) -> BlockState {
         start_ns: unsafe { bpf_ktime_get_ns() },
         lock,
         switches: task::switches(&settings()),
+        generation: 0,
+        reserved: 0,
         edge: Edge::unknown(reason::UNKNOWN_WORD),
     };
     if owner_offset != SiteEntry::NO_OWNER {
@@ -77,7 +80,12 @@ pub(crate) fn end(ctx: &ProbeContext) {
         lose(loss::END_WITHOUT_START);
         return;
     }
-    finish(site.slot, stack(ctx), now_ns, block);
+    if block.generation == site.generation {
+        finish(site.slot, stack(ctx), now_ns, block);
+    } else {
+        lose(loss::START_WITHOUT_END);
+        lose(loss::END_WITHOUT_START);
+    }
     // The mark keeps the identity even if the element cannot be removed.
     block.start_ns = 0;
     let _ = BLOCKS.remove(key);

@@ -26,7 +26,7 @@ const ZERO_FLAG: u64 = 1 << 6;
 /// does then: the plan sees to that.
 #[inline]
 pub(crate) fn check(ctx: &ProbeContext) {
-    let Some(site) = site::hit(ctx) else {
+    let Some(site) = site::chosen(ctx) else {
         return;
     };
     let is_followed = site.run != SiteEntry::NO_RUN;

@@ -11,6 +11,7 @@ use seqtrace_common::{
     event::{Event, kind},
     hold::HoldState,
     loss,
+    site::SiteEntry,
 };
 
 use crate::{
@@ -36,15 +37,15 @@ pub(crate) fn write(ctx: &ProbeContext) {
         return;
     };
     if value & 1 != 0 {
-        end(address);
+        end(address, site.generation);
     } else if counting() {
-        begin(ctx, site.slot, address, value);
+        begin(ctx, &site, address, value);
     }
 }
 
 #[inline(never)]
-fn begin(ctx: &ProbeContext, slot: u32, address: u64, value: u32) {
-    if let Some(counters) = counters(slot) {
+fn begin(ctx: &ProbeContext, site: &SiteEntry, address: u64, value: u32) {
+    if let Some(counters) = counters(site.slot) {
         counters.hits += 1;
     }
     let writer = task::current();
@@ -54,12 +55,12 @@ fn begin(ctx: &ProbeContext, slot: u32, address: u64, value: u32) {
         switches: task::switches(&settings()),
         // SAFETY: as above.
         task: unsafe { bpf_get_current_task() },
-        slot,
+        slot: site.slot,
         tid: writer.tid,
         tgid: writer.tgid,
         sequence: value.wrapping_add(1),
         stack: stack(ctx),
-        reserved: 0,
+        generation: site.generation,
         comm: writer.comm,
     };
     if HOLDS.insert(address, state, u64::from(BPF_NOEXIST)).is_ok() {
@@ -77,7 +78,7 @@ fn begin(ctx: &ProbeContext, slot: u32, address: u64, value: u32) {
 }
 
 #[inline(never)]
-fn end(address: u64) {
+fn end(address: u64, generation: u32) {
     // SAFETY: a sequence has one writer at a time, so nobody changes the element meanwhile.
     let hold = unsafe { HOLDS.get(address) }.copied();
     let Some(hold) = hold.filter(|_| HOLDS.remove(address).is_ok()) else {
@@ -86,6 +87,11 @@ fn end(address: u64) {
         }
         return;
     };
+    if hold.generation != generation {
+        lose(loss::HOLD_WITHOUT_END);
+        lose(loss::END_WITHOUT_HOLD);
+        return;
+    }
     // SAFETY: the helper takes nothing.
     let now_ns = unsafe { bpf_ktime_get_ns() };
     let duration_ns = now_ns.saturating_sub(hold.start_ns);

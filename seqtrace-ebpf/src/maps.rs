@@ -35,6 +35,11 @@ pub(crate) static ELSEWHERE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1,
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<SiteCounters> = PerCpuArray::with_max_entries(1, 0);
 
+/// By slot: a hit counts when the bits of this mask are zero in a random number; zero: every hit.
+/// User space changes it while probes are attached.
+#[map]
+pub(crate) static THINNING: Array<u32> = Array::with_max_entries(1, 0);
+
 /// Readers inside a lock call.
 #[map]
 pub(crate) static BLOCKS: HashMap<WaitKey, BlockState> = HashMap::with_max_entries(1, 0);

@@ -12,7 +12,7 @@ use crate::{
 /// At the first instruction that only a failed check leads to.
 #[inline]
 pub(crate) fn retry(ctx: &ProbeContext) {
-    if let Some(site) = site::hit(ctx) {
+    if let Some(site) = site::chosen(ctx) {
         count(ctx, site.slot);
     }
 }

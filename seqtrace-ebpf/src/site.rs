@@ -2,13 +2,13 @@
 
 use core::{arch::asm, mem::offset_of};
 
-use aya_ebpf::{bindings::pt_regs, programs::ProbeContext};
+use aya_ebpf::{bindings::pt_regs, helpers::bpf_get_prandom_u32, programs::ProbeContext};
 use seqtrace_common::{
     loss,
     site::{SiteEntry, probed_address},
 };
 
-use crate::maps::{SITES, counters, counting, lose};
+use crate::maps::{SITES, THINNING, counters, counting, lose};
 
 /// Loads one register from the context.
 ///
@@ -42,6 +42,25 @@ pub(crate) fn hit(ctx: &ProbeContext) -> Option<SiteEntry> {
         counters.hits += 1;
     }
     Some(site)
+}
+
+/// As [`hit`], at a site that may be thinned: `None` also for the hits that are passed over.
+///
+/// Chance decides, not every n-th hit: readers that come in turn would be seen always or never.
+#[inline]
+pub(crate) fn chosen(ctx: &ProbeContext) -> Option<SiteEntry> {
+    if !counting() {
+        return None;
+    }
+    let site = find(ctx)?;
+    let mask = THINNING.get(site.slot).copied().unwrap_or_default();
+    // SAFETY: the helper takes nothing.
+    let is_chosen = mask == 0 || unsafe { bpf_get_prandom_u32() } & mask == 0;
+    if let Some(counters) = counters(site.slot) {
+        counters.hits += u64::from(is_chosen);
+        counters.thinned_out += u64::from(!is_chosen);
+    }
+    is_chosen.then_some(site)
 }
 
 /// Finds the site without counting, for the second half of a block.

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use globset::{Glob, GlobBuilder};
 
 mod blame;
+mod budget;
 mod flame;
 mod limits;
 mod recording;
@@ -14,6 +15,7 @@ mod sites;
 mod watch;
 
 pub use blame::{BlameArguments, Threshold};
+pub use budget::BudgetArguments;
 pub use flame::{FlameArguments, FlameFormat, SideArguments, WeightArgument};
 pub use limits::LimitArguments;
 pub use recording::{
@@ -39,6 +41,7 @@ pub use watch::WatchArguments;
   seqtrace doctor                              what this kernel and this user can do
 
 Exit status: 0 done; 1 it could not be done, the reason is on stderr; 2 usage;
+4 ended early, because the probes cost far more than --budget and could not be turned down;
 5 done, and with --strict something was lost; 6 ended by --kill-file.
 With a COMMAND that ends by itself, `stat` and `flame` exit with its status."
 )]
@@ -167,6 +170,9 @@ pub struct TraceArguments {
     /// When writers are probed on demand.
     #[command(flatten)]
     pub blame: BlameArguments,
+    /// What it may cost.
+    #[command(flatten)]
+    pub budget: BudgetArguments,
     /// What counts: kprobes, tracepoints of contended locks, samples of the CPU clock
     #[arg(
         long,

@@ -15,6 +15,7 @@ pub mod config;
 pub mod discover;
 pub mod kernel;
 pub mod plan;
+pub mod governor;
 pub mod attach;
 pub mod collect;
 pub mod aggregate;

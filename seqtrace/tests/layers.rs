@@ -22,9 +22,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("discover", &[]),
     ("kernel", &["discover"]),
     ("plan", &["config", "discover", "kernel"]),
-    ("attach", &["discover", "kernel", "plan"]),
+    ("governor", &["plan"]),
+    ("attach", &["discover", "kernel", "plan", "governor"]),
     ("collect", &["attach"]),
-    ("aggregate", &["discover", "plan", "attach", "collect"]),
+    (
+        "aggregate",
+        &["discover", "plan", "governor", "attach", "collect"],
+    ),
     ("recording", &["plan", "aggregate"]),
     ("audit", &[]),
     (
@@ -40,6 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "discover",
             "kernel",
             "plan",
+            "governor",
             "attach",
             "collect",
             "aggregate",

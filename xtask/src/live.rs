@@ -17,7 +17,7 @@ use crate::{
     progress, seqstress, static_build,
     tally::Tally,
     tool,
-    vm::{Cache, Flavour, Kernel},
+    vm::{Cache, Flavour, Kernel, Programs, With},
 };
 
 /// Seconds from power-on after which a guest with all cases is ended; in a long run.
@@ -45,7 +45,7 @@ const SHARE: &str = "target/live";
 /// When something does not build, or a guest cannot be started. A guest that dies or hangs is a
 /// failed test, and none is started twice.
 pub(crate) fn run(kernels: &[&str], words: &[String]) -> Result<Vec<Outcome>> {
-    let tests = static_build::test("seqtrace", "live")?;
+    let tests = static_build::test(Programs::command(With::Tests), "live")?;
     let shares = kernels
         .iter()
         .map(|kernel| share(&tests, kernel))
@@ -102,7 +102,8 @@ fn guest(share: &Path, kernel: &str, words: &[String]) -> Result<Outcome> {
     let deadline_s = if is_long { LONG_DEADLINE_S } else { DEADLINE_S };
     let mut guest = Command::new(env::current_exe().context("failed to find the xtask")?)
         .args(["vm", "--kernel", kernel, "--timeout", deadline_s])
-        .args(["--append", "seqtrace.guest", "--load", MODULE, "--share"])
+        .args(["--tests", "--append", "seqtrace.guest", "--load", MODULE])
+        .arg("--share")
         .arg(share)
         .args(["--", "/share/live"])
         .args(words)

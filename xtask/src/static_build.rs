@@ -35,17 +35,14 @@ pub(crate) fn programs() -> PathBuf {
     target_folder().join(TARGET).join("release")
 }
 
-/// Builds the integration test `name` of `package` and returns the path of its program.
+/// Builds the integration test `name` by `cargo`, which is told what to build, and returns the path of its
+/// program.
 ///
 /// # Errors
 ///
 /// When it does not build.
-pub(crate) fn test(package: &str, name: &str) -> Result<PathBuf> {
-    let messages = tool::text(
-        cargo()
-            .args(["--package", package, "--test", name])
-            .args(["--message-format", "json-render-diagnostics"]),
-    )?;
+pub(crate) fn test(mut cargo: Command, name: &str) -> Result<PathBuf> {
+    let messages = tool::text(cargo.args(["--message-format", "json-render-diagnostics"]))?;
     executable(&messages, name).with_context(|| format!("cargo built no test `{name}`"))
 }
 

@@ -1,6 +1,6 @@
 //! Plan and refusals → what became of all sites.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
     aggregate::snapshot::Coverage,
@@ -10,13 +10,14 @@ use crate::{
 /// What became of each site of `plan`.
 ///
 /// `refusals` has the slot and the printed reason of each site the kernel refused; empty before
-/// attaching.
-pub fn cover(plan: &Plan, refusals: &[(u32, String)]) -> Coverage {
+/// attaching. `off` has the slots whose probes are off to keep to the budget.
+pub fn cover(plan: &Plan, refusals: &[(u32, String)], off: &BTreeSet<u32>) -> Coverage {
     let refusals: HashMap<usize, &str> = refusals
         .iter()
         .map(|(slot, reason)| (*slot as usize, reason.as_str()))
         .collect();
     let mut coverage = Coverage::default();
+    let off: BTreeSet<usize> = off.iter().map(|slot| *slot as usize).collect();
     for (slot, target) in plan.targets.iter().enumerate() {
         let Target {
             kind,
@@ -34,6 +35,8 @@ pub fn cover(plan: &Plan, refusals: &[(u32, String)]) -> Coverage {
         } else if let Some(reason) = refusals.get(&slot) {
             coverage.refused += 1;
             add_one(&mut coverage.refusals, reason);
+        } else if off.contains(&slot) {
+            coverage.turned_down += 1;
         } else if *on_demand {
             coverage.on_demand += 1;
         } else {
@@ -70,7 +73,7 @@ mod tests {
                 target("d_lookup", Role::Spin),
             ],
         };
-        let coverage = cover(&plan, &[(2, "EINVAL".to_owned())]);
+        let coverage = cover(&plan, &[(2, "EINVAL".to_owned())], &BTreeSet::new());
         assert_eq!(coverage.sites, 3);
         assert_eq!(
             (coverage.probed, coverage.skipped, coverage.refused),
@@ -83,13 +86,28 @@ mod tests {
     }
 
     #[test]
+    fn a_site_that_is_off_is_covered_no_longer() {
+        let plan = Plan {
+            targets: vec![
+                target("getrusage", Role::Block),
+                target("d_lookup", Role::Spin),
+            ],
+        };
+        let coverage = cover(&plan, &[], &BTreeSet::from([1]));
+        assert_eq!((coverage.probed, coverage.turned_down), (1, 1));
+        assert_eq!(coverage.kinds["spin"], (1, 0));
+    }
+
+    #[test]
     fn a_site_that_is_skipped_is_not_refused_as_well() {
         let mut skipped = target("ktime_get", Role::Spin);
         skipped.skip = Some(Skip::Notrace);
         let plan = Plan {
             targets: vec![skipped],
         };
-        let coverage = cover(&plan, &[(0, "EINVAL".to_owned())]);
+        let off = BTreeSet::from([0]);
+        let coverage = cover(&plan, &[(0, "EINVAL".to_owned())], &off);
         assert_eq!((coverage.skipped, coverage.refused), (1, 0));
+        assert_eq!(coverage.turned_down, 0);
     }
 }

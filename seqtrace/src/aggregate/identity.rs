@@ -96,6 +96,12 @@ impl Snapshot {
             holds(|row| row.hits),
             holds(|row| row.count + row.in_flight) + lost("holds_full") + lost("hold_without_end"),
         );
+        check.equal(
+            "thinned_out = those of all sites",
+            "all",
+            lost("thinned_out"),
+            sum(|row| row.thinned_out),
+        );
         self.check_runs(&mut check, lost("runs_full"));
         check.equal(
             "events not credited to a task = tasks_full",
@@ -219,6 +225,7 @@ fn coverage(check: &mut Check, coverage: &Coverage) {
         contention,
         sampled,
         on_demand,
+        turned_down,
         skipped,
         refused,
         skips,
@@ -228,9 +235,9 @@ fn coverage(check: &mut Check, coverage: &Coverage) {
     } = coverage;
     let mut equal = |identity, left, right| check.equal(identity, "coverage", left, right);
     equal(
-        "sites = probed + contention + sampled + on demand + skipped + refused",
+        "sites = probed + contention + sampled + on demand + turned down + skipped + refused",
         *sites,
-        probed + contention + sampled + on_demand + skipped + refused,
+        probed + contention + sampled + on_demand + turned_down + skipped + refused,
     );
     equal("skipped = reasons", *skipped, skips.values().sum());
     equal("refused = reasons", *refused, refusals.values().sum());

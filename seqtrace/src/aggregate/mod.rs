@@ -9,7 +9,7 @@ use std::{
     fmt,
 };
 
-use crate::{collect::batch::Batch, plan::Plan};
+use crate::{collect::batch::Batch, governor::Report, plan::Plan};
 
 pub mod blame;
 pub mod coverage;
@@ -23,6 +23,7 @@ pub mod watched;
 
 mod comm;
 mod frames;
+mod governor;
 mod longest;
 mod open_spins;
 mod rows;
@@ -69,6 +70,9 @@ pub struct Aggregate {
     longest: Longest,
     demands: Vec<DemandRow>,
     ended: Option<String>,
+    refusals: Vec<(u32, String)>,
+    /// What the probes cost, where there is a budget.
+    report: Option<Report>,
 }
 
 impl Aggregate {
@@ -82,18 +86,20 @@ impl Aggregate {
         facts: Facts,
         symbolise: Symbolise,
     ) -> Self {
-        let mut coverage = coverage::cover(plan, refusals);
-        coverage.notes.clone_from(&facts.notes);
-        Self {
+        let mut aggregate = Self {
             facts,
-            coverage,
+            coverage: Coverage::default(),
             labels: plan.targets.iter().map(SiteLabel::new).collect(),
             names: FrameNames::new(symbolise),
             totals: Batch::default(),
             longest: Longest::default(),
             demands: Vec::new(),
             ended: None,
-        }
+            refusals: Vec::new(),
+            report: None,
+        };
+        aggregate.refuse(plan, refusals);
+        aggregate
     }
 
     /// Takes over when whose writers were probed.
@@ -103,7 +109,32 @@ impl Aggregate {
 
     /// Takes over a longer list of refusals: sites whose module has left.
     pub fn refuse(&mut self, plan: &Plan, refusals: &[(u32, String)]) {
-        self.coverage = coverage::cover(plan, refusals);
+        self.refusals = refusals.to_vec();
+        self.cover(plan);
+    }
+
+    /// Adds a line to what cannot be seen or done.
+    pub fn note(&mut self, plan: &Plan, note: String) {
+        self.facts.notes.push(note);
+        self.cover(plan);
+    }
+
+    /// Takes over what the probes cost, and which of them are off for it.
+    pub fn govern(&mut self, plan: &Plan, report: Report) {
+        let before = self.report.replace(report);
+        let off = |report: &Option<Report>| report.as_ref().map(|report| report.off.clone());
+        if off(&before) != off(&self.report) {
+            self.cover(plan);
+        }
+    }
+
+    fn cover(&mut self, plan: &Plan) {
+        let report = self.report.as_ref();
+        let off = report
+            .map(|report| &report.off)
+            .cloned()
+            .unwrap_or_default();
+        self.coverage = coverage::cover(plan, &self.refusals, &off);
         self.coverage.notes.clone_from(&self.facts.notes);
     }
 
@@ -177,6 +208,10 @@ impl Aggregate {
                 .map(|(name, count)| ((*name).to_owned(), count))
                 .collect(),
             costs: costs.clone(),
+            governor: self
+                .report
+                .as_ref()
+                .map(|report| governor::rows(report, &self.labels)),
         }
     }
 }

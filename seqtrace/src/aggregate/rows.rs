@@ -58,9 +58,14 @@ pub(super) fn rows(labels: &[SiteLabel], batch: &Batch) -> Vec<Row> {
         .filter_map(|((label, counters), slot)| {
             let open = [&batch.blocks_in_flight, &batch.holds_in_flight];
             let in_flight = open.iter().filter_map(|open| open.get(&slot)).sum();
-            let SiteCounters { hits, count, .. } = counters;
+            let SiteCounters {
+                hits,
+                count,
+                thinned_out,
+                ..
+            } = counters;
             let runs = runs::runs(batch, slot);
-            let is_hit = hits | count | in_flight != 0;
+            let is_hit = hits | count | in_flight | thinned_out != 0;
             is_hit.then(|| row(label, slot, counters, (in_flight, runs), &tasks))
         })
         .collect();
@@ -99,6 +104,7 @@ fn row(
         slept,
         owned,
         unblamed,
+        thinned_out,
         histogram,
     } = counters;
     let histogram = histogram::sparse(histogram);
@@ -119,6 +125,7 @@ fn row(
         slept: *slept,
         owned: *owned,
         unblamed: blame::unblamed(unblamed),
+        thinned_out: *thinned_out,
         p50_ns: histogram::quantile(&histogram, *max_ns, 0.50),
         p99_ns: histogram::quantile(&histogram, *max_ns, 0.99),
         histogram,

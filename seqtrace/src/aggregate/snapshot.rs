@@ -53,6 +53,47 @@ pub struct Snapshot {
     pub losses: BTreeMap<String, u64>,
     /// What the stages before cost.
     pub costs: Costs,
+    /// What the probes cost, and which were turned down for it; `None` where there is no budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub governor: Option<Governor>,
+}
+
+/// What the probes cost. Costs are parts of the time of all CPUs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Governor {
+    /// The cost that is allowed.
+    pub budget: f64,
+    /// CPUs that are online.
+    pub cpus: u32,
+    /// What one trap costs, nanoseconds; `None`: it could not be measured, and traps are in no cost.
+    pub trap_ns: Option<u64>,
+    /// The cost in the last second.
+    pub now: f64,
+    /// The cost since the counting began.
+    pub mean: f64,
+    /// The highest cost in any second.
+    pub peak: f64,
+    /// What was turned down and came back, oldest first.
+    pub decisions: Vec<DecisionRow>,
+}
+
+/// One change of what is counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecisionRow {
+    /// Time since the counting began, nanoseconds.
+    pub time_ns: u64,
+    /// Kind of the sites.
+    pub kind: Kind,
+    /// The sites: one, but for holds, where it is all of a seqcount.
+    pub sites: Vec<String>,
+    /// Name of the seqcount.
+    pub seqcount: String,
+    /// Of so many hits one counts from now on, by chance; 1: all; 0: none, the probe is off.
+    pub one_of: u64,
+    /// What all probes cost before.
+    pub cost: f64,
+    /// What these sites cost; for sites that come back what they did when they were turned down.
+    pub own: f64,
 }
 
 impl Snapshot {
@@ -114,6 +155,9 @@ pub struct Row {
     /// Blocks and spins whose writer is not known, by reason; the others are in [`Snapshot::blames`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unblamed: BTreeMap<String, u64>,
+    /// Hits that were passed over while the site was thinned; in no other number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub thinned_out: u64,
     /// Durations by power of two: (lower bound in nanoseconds, events), ascending, empty buckets
     /// left out. Sums up to `count` for blocks and spins, for checks to the runs that are over; empty
     /// for retries and fallbacks.
@@ -272,7 +316,8 @@ pub struct EventRow {
     pub frames: Vec<String>,
 }
 
-/// What became of all sites: `sites = probed + contention + sampled + on demand + skipped + refused`.
+/// What became of all sites: `sites = probed + contention + sampled + on demand + turned down + skipped +
+/// refused`.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Coverage {
     /// All sites of the catalog.
@@ -288,6 +333,9 @@ pub struct Coverage {
     /// Increments that are probed only while readers lose time for their seqcount.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub on_demand: u64,
+    /// Sites whose probe is off to keep to the budget; their numbers end there.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub turned_down: u64,
     /// Sites left out by us.
     pub skipped: u64,
     /// Sites the kernel refused.

@@ -197,7 +197,7 @@ fn each_identity_is_reported_when_it_breaks() {
     for (breaks, expected) in [
         (
             (|s| s.coverage.probed -= 1) as fn(&mut Snapshot),
-            "sites = probed + contention + sampled + on demand + skipped + refused; covered = kinds",
+            "sites = probed + contention + sampled + on demand + turned down + skipped + refused; covered = kinds",
         ),
         (|s| s.coverage.skipped += 1, "skipped = reasons"),
         (|s| s.rows[0].histogram[0].1 += 1, "histogram = count"),

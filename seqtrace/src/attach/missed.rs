@@ -138,7 +138,7 @@ impl Missed {
     pub fn passed_over(&self) -> Result<u64> {
         self.programs
             .iter()
-            .map(|program| program::misses(program.as_fd()))
+            .map(|program| Ok(program::runs(program.as_fd())?.misses))
             .sum()
     }
 

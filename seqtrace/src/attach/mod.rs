@@ -9,17 +9,21 @@ pub mod watch;
 
 mod contention;
 mod demand;
+mod govern;
 mod guard;
 mod kprobes;
 mod links;
+mod meter;
 mod missed;
 mod object;
 mod perf;
 mod probes;
 mod sample;
 mod table;
+mod trap;
 
 pub use self::{
+    meter::Meter,
     missed::{Fired, Missed},
     object::{AttachOptions, MapSizes, TaskLayout},
     refusal::Refusal,

@@ -26,6 +26,8 @@ pub struct AttachOptions {
     pub converge_ns: Option<u64>,
     /// Walk the readers' stacks and count by stack.
     pub stacks: bool,
+    /// Measure what the probes cost ([`super::Meter`]).
+    pub meter: bool,
     /// Sizes of the maps.
     pub sizes: MapSizes,
 }
@@ -97,6 +99,7 @@ pub(super) fn load(
         threshold_ns,
         converge_ns: _,
         stacks,
+        meter: _,
         sizes,
     } = options;
     let MapSizes {
@@ -122,6 +125,7 @@ pub(super) fn load(
         .map_max_entries("RETURNS", table.returns.len().max(1).try_into()?)
         .map_max_entries("CONTENTIONS", used(!table.returns.is_empty(), blocks))
         .map_max_entries("COUNTERS", slots.max(1).try_into()?)
+        .map_max_entries("THINNING", slots.max(1).try_into()?)
         .map_max_entries("BLOCKS", blocks)
         .map_max_entries("SPINS", spins)
         .map_max_entries("RUNS", used(!table.runs.is_empty(), runs))

@@ -18,6 +18,7 @@ use seqtrace_common::site::SiteEntry;
 
 use super::{
     contention::Contention,
+    meter::Meter,
     missed::Missed,
     object::{self, AttachOptions, MapSizes, TaskLayout},
     probes::Probes,
@@ -60,13 +61,14 @@ pub struct Session {
     pub(super) ebpf: Ebpf,
     pub(super) words: Vec<SlotWord>,
     slots: u32,
-    probes: BTreeMap<u32, SlotProbes>,
+    pub(super) probes: BTreeMap<u32, SlotProbes>,
     probed: BTreeSet<u32>,
     runs: Vec<u32>,
     entries: Vec<(u64, SiteEntry)>,
     sampled: BTreeSet<u32>,
     contended: BTreeSet<u32>,
     refusals: Vec<(u32, Refusal)>,
+    pub(super) meter: Option<Result<Meter>>,
     options: AttachOptions,
     attach_time: Duration,
     began: Instant,
@@ -110,6 +112,7 @@ impl Session {
             sampled: BTreeSet::new(),
             contended: BTreeSet::new(),
             refusals: table.refusals.clone(),
+            meter: None,
             options: *options,
             attach_time: Duration::ZERO,
             began: since,
@@ -117,6 +120,10 @@ impl Session {
         if let Err(error) = session.attach_all(&table, stop, &mut progress) {
             session.detach(progress);
             return Err(error);
+        }
+        if options.meter {
+            let kprobes = session.kprobes.as_mut();
+            session.meter = Some(Meter::start(&mut session.ebpf, kprobes));
         }
         session.attach_time = since.elapsed();
         session.set_window(true)?;

@@ -212,6 +212,8 @@ impl Collector {
         }
         self.read_runs(&mut batch)?;
         self.read_spins(&mut batch, spin_room)?;
+        let thinned_out = batch.counters.iter().map(|site| site.thinned_out);
+        batch.losses[loss::THINNED_OUT as usize] += thinned_out.sum::<u64>();
         self.reaped.add_to(&mut batch);
         batch.losses[loss::MISSED as usize] += self.missed.passed_over()?;
         let fired = self.missed.fired()?.unwrap_or_default();

@@ -8,10 +8,11 @@ pub mod writes;
 
 mod collector;
 mod cpus;
+mod hits;
 mod inbox;
 mod longest;
 mod maps;
 mod quiet;
 mod stacks;
 
-pub use self::{collector::Collector, cpus::cpus};
+pub use self::{collector::Collector, cpus::cpus, hits::Hits};

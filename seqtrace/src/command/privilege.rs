@@ -4,15 +4,30 @@ use anyhow::Result;
 use log::{info, warn};
 
 use crate::{
-    kernel::privilege::{self, Capability, PERFMON},
+    kernel::{
+        feature,
+        privilege::{self, Capability, PERFMON, SYS_ADMIN},
+    },
     plan::Plan,
 };
 
-/// Gives up the capabilities of all threads. Probes that are put in place later need `cap_perfmon`, so it is
-/// kept where the plan has such. Maps are read, and probes taken off, by anybody who has them open.
-pub(super) async fn give_up(plan: &Plan) {
-    let on_demand = plan.targets.iter().any(|target| target.on_demand);
-    let keep: &[Capability] = if on_demand { &[PERFMON] } else { &[] };
+/// What is needed still: probes that are put in place later need `cap_perfmon`, be they those of writers on
+/// demand or those that come back within the budget, and `cap_sys_admin` where perf events are for root only.
+/// Maps are read, and probes taken off, by anybody who has them open.
+pub(super) fn needed(plan: &Plan, is_governed: bool) -> &'static [Capability] {
+    if is_governed || plan.targets.iter().any(|target| target.on_demand) {
+        if feature::are_perf_events_for_root() {
+            &[PERFMON, SYS_ADMIN]
+        } else {
+            &[PERFMON]
+        }
+    } else {
+        &[]
+    }
+}
+
+/// Gives up the capabilities of all threads, but for those to `keep`.
+pub(super) async fn give_up(keep: &'static [Capability]) {
     match of_all_threads(keep).await {
         Ok(0) => info!("capabilities given up"),
         Ok(threads) => warn!("{threads} threads keep the capabilities that tracing needed"),

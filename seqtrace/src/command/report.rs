@@ -16,6 +16,9 @@ use crate::{
     export::{account, json, table},
 };
 
+/// Exit status of a run that was ended because probing had gone wild.
+const WILD: u8 = 4;
+
 /// Exit status of a run in which something was lost, with `--strict`.
 const LOST: u8 = 5;
 
@@ -61,6 +64,13 @@ pub(super) fn finish(outcome: &Outcome, trace: &Trace) -> Result<u8> {
         );
     }
     let is_whole = !trace.limits.strict || told_whole(&outcome.snapshot);
+    if outcome.is_wild {
+        error!(
+            "ended: the probes cost far more than the budget, and turning them down did not help; \
+             name fewer seqcounts, or raise `--budget`"
+        );
+        return Ok(WILD);
+    }
     Ok(match outcome.status.map_or(0, child::exit_code) {
         0 if outcome.killed => KILLED,
         0 if !is_whole => LOST,

@@ -30,6 +30,7 @@ pub(super) fn attach(
         threshold_ns: Some(nanoseconds(request.trace.threshold)),
         converge_ns: Some(nanoseconds(request.trace.converge_within)),
         stacks: request.trace.stacks,
+        meter: request.trace.budget.is_some(),
         sizes: sizes(&request.trace.limits.room),
     };
     let layout = prepare::task_layout(&prepared.running.btf)?;

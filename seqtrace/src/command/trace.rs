@@ -1,42 +1,38 @@
 //! One traced run: attach, collect while the time or the command lasts, detach, add up.
 
-use std::{collections::BTreeSet, path::Path, process::ExitStatus, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::ExitStatus,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use anyhow::{Result, anyhow, bail};
 use log::info;
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep_until},
-};
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    aggregate::{Aggregate, snapshot::Snapshot},
-    attach::{self, Session},
-    collect::{
-        Collector,
-        batch::{Arrivals, News},
-    },
+    aggregate::snapshot::Snapshot,
+    attach,
+    collect::{Collector, Hits, batch::Arrivals},
     command::{
-        backends,
-        child::{self, Child, Program},
-        demand::WritersOnDemand,
+        backends, child,
+        govern::{self, Watchdog},
         inlined,
         interrupt::Interrupt,
         observe::{Observer, OfSnapshots, Records},
         prepare, privilege,
         progress::Progress,
+        run::{Ending, Run},
         start,
     },
-    config::{Blame, Span, Trace},
-    kernel::{feature, instance, modules, running::VMLINUX},
-    plan::{Plan, demand::Limits},
+    config::{Span, Trace},
+    kernel::{feature, instance},
 };
 
 /// Time between two looks at what may need care when nobody watches.
 const UNWATCHED: Duration = Duration::from_secs(1);
-
-/// The longest time to the first numbers where somebody waits for them.
-const SOON: Duration = Duration::from_millis(500);
 
 /// What a run left.
 #[derive(Debug)]
@@ -49,6 +45,8 @@ pub struct Outcome {
     pub departed: BTreeSet<String>,
     /// Whether the kill file ended the run.
     pub killed: bool,
+    /// Whether it was ended because probing cost too much and would not be turned down.
+    pub is_wild: bool,
 }
 
 /// How a run is to go.
@@ -116,30 +114,39 @@ pub async fn observed(
             Some(_) | None => error,
         }
     })?;
-    let mut run = Run {
-        aggregate: start::aggregate(&prepared, &session, request.trace),
-        collector: Collector::new(&mut session, request.interval.unwrap_or(UNWATCHED))?,
-        plan: &prepared.plan,
-        refusals: start::refusals(&session),
-        modules: planned_modules(&prepared.plan),
-        departed: BTreeSet::new(),
-        writers: writers(&prepared.plan, request.trace),
-        max_events: limits.max_events,
-    };
+    let hits = Hits::new(&session)?;
+    let mut run = Run::new(
+        &prepared.plan,
+        start::aggregate(&prepared, &session, request.trace),
+        Collector::new(&mut session, request.interval.unwrap_or(UNWATCHED))?,
+        start::refusals(&session),
+        request.trace,
+    );
     if observer.wants_records() {
         run.collector.keep_each();
     }
     observer.begin(&run.aggregate.snapshot())?;
-    // Probes that come later need them.
-    if run.writers.is_none() {
-        privilege::give_up(&prepared.plan).await;
+    let meter = session.take_meter();
+    privilege::give_up(privilege::needed(
+        &prepared.plan,
+        matches!(meter, Some(Ok(_))),
+    ))
+    .await;
+    let session = Arc::new(Mutex::new(session));
+    let budget = request.trace.budget.unwrap_or(1.0);
+    match meter.map(|meter| Watchdog::start(&session, meter?, hits, &prepared.plan, budget)) {
+        Some(Ok(watchdog)) => run.guard(watchdog),
+        Some(Err(error)) => run.note(format!("the budget is not kept: {error:#}")),
+        None => {}
     }
     let ending = run
-        .watch(&mut session, request, program, (interrupt, observer))
+        .watch(&session, request, program, (interrupt, observer))
         .await;
     observer.over();
     let ending = ending?;
-    let elapsed = session.close_window()?;
+    let is_wild = matches!(ending, Ending::Wild(_));
+    run.unguard();
+    let elapsed = govern::lock(&session).close_window()?;
     let killed = interrupt.killed();
     if killed && let Some(path) = &limits.kill_file {
         run.aggregate
@@ -147,16 +154,17 @@ pub async fn observed(
     }
     let status = match ending {
         Ending::ByItself(status) => Some(status),
-        Ending::Nothing => None,
+        Ending::Nothing | Ending::Wild(None) => None,
         // The status of a command that we end says nothing about it.
-        Ending::Running(mut child) => {
+        Ending::Running(mut child) | Ending::Wild(Some(mut child)) => {
             child.end().await?;
             None
         }
     };
     let since = Instant::now();
     let progress = Progress::new(request.progress, "detaching probes");
-    session.detach(|at: attach::Progress| progress.report(at.done as u64, at.total as u64));
+    govern::lock(&session)
+        .detach(|at: attach::Progress| progress.report(at.done as u64, at.total as u64));
     drop(progress);
     info!("probes taken off in {:?}", since.elapsed());
     let mut batch = run.collector.final_batch(elapsed)?;
@@ -175,6 +183,7 @@ pub async fn observed(
         status,
         departed: run.departed,
         killed,
+        is_wild,
     })
 }
 
@@ -191,199 +200,6 @@ fn obey(kill_file: Option<&Path>, interrupt: &Interrupt) -> Result<()> {
     }
     interrupt.watch_file(path.to_owned());
     Ok(())
-}
-
-fn writers(plan: &Plan, trace: &Trace) -> Option<WritersOnDemand> {
-    let Blame { above, lasting } = trace.blame?;
-    Some(WritersOnDemand::new(plan, Limits { above, lasting }))
-}
-
-/// Modules that have a probe.
-fn planned_modules(plan: &Plan) -> BTreeSet<String> {
-    plan.targets
-        .iter()
-        .filter(|target| target.image != VMLINUX && target.skip.is_none())
-        .map(|target| target.image.clone())
-        .collect()
-}
-
-/// What became of the command when the span was over.
-enum Ending {
-    /// There was none.
-    Nothing,
-    /// It ended.
-    ByItself(ExitStatus),
-    /// It goes on.
-    Running(Child),
-}
-
-/// A run between attaching and detaching.
-struct Run<'a> {
-    aggregate: Aggregate,
-    collector: Collector,
-    plan: &'a Plan,
-    refusals: Vec<(u32, String)>,
-    modules: BTreeSet<String>,
-    departed: BTreeSet<String>,
-    writers: Option<WritersOnDemand>,
-    max_events: Option<u64>,
-}
-
-impl Run<'_> {
-    /// Collects until the span is over.
-    async fn watch(
-        &mut self,
-        session: &mut Session,
-        request: &Request<'_>,
-        program: Option<Program>,
-        (interrupt, observer): (&Interrupt, &mut impl Observer),
-    ) -> Result<Ending> {
-        let deadline = request
-            .span
-            .duration
-            .map(|duration| Instant::now() + duration);
-        // Also where nobody looks, if the numbers may end the run or have writers probed.
-        let is_read =
-            request.interval.is_some() || self.max_events.is_some() || self.writers.is_some();
-        let mut child = program.map(|program| program.start()).transpose()?;
-        let mut chosen = request.chosen.clone();
-        if let (Some(_), Some(interval)) = (&chosen, request.interval) {
-            self.collector.pace(SOON.min(interval), interval);
-        }
-        loop {
-            tokio::select! {
-                biased;
-                () = interrupt.wait() => break,
-                status = ended(child.as_mut()) => return status.map(Ending::ByItself),
-                () = passed(deadline) => break,
-                interval = choice(&mut chosen) => self.collector.pace(interval, interval),
-                news = next(&mut self.collector, is_read) => {
-                    let is_tick = self.take_in(news?, observer)?;
-                    if let Some(why) = observer.wants_end() {
-                        self.aggregate.end(why);
-                        break;
-                    }
-                    if !is_tick {
-                        continue;
-                    }
-                    self.look_for_departed()?;
-                    if !is_read {
-                        continue;
-                    }
-                    let snapshot = Arc::new(self.aggregate.snapshot());
-                    self.look_for_demand(session, &snapshot)?;
-                    if request.interval.is_some() {
-                        observer.snapshot(&snapshot)?;
-                    }
-                    if let Some(most) = self.max_events
-                        && snapshot.events_counted() >= most
-                    {
-                        self.aggregate.end(format!("by --max-events {most}"));
-                        break;
-                    }
-                }
-            }
-        }
-        Ok(child.map_or(Ending::Nothing, Ending::Running))
-    }
-
-    /// Takes over what the collector tells; whether an interval is over.
-    fn take_in(&mut self, news: Option<News>, observer: &mut impl Observer) -> Result<bool> {
-        match news {
-            None => Ok(true),
-            Some(News::Arrivals(arrivals)) => {
-                observer.records(&Records::of(&self.aggregate, &arrivals))?;
-                Ok(false)
-            }
-            Some(News::Batch(batch)) => {
-                let records = Records {
-                    aggregate: &self.aggregate,
-                    records: &batch.records,
-                    frames: &batch.frames,
-                };
-                observer.records(&records)?;
-                self.aggregate.add(*batch);
-                Ok(true)
-            }
-        }
-    }
-
-    /// Probes writers while their readers lose time.
-    fn look_for_demand(&mut self, session: &mut Session, snapshot: &Snapshot) -> Result<()> {
-        let Some(writers) = &mut self.writers else {
-            return Ok(());
-        };
-        if !writers.look(snapshot, session, &mut self.collector)? {
-            return Ok(());
-        }
-        self.aggregate.tell_demands(writers.rows());
-        let known = self.refusals.iter().map(|(slot, _)| *slot);
-        let known: BTreeSet<u32> = known.collect();
-        let new = start::refusals(session).into_iter();
-        self.refusals
-            .extend(new.filter(|(slot, _)| !known.contains(slot)));
-        self.aggregate.refuse(self.plan, &self.refusals);
-        Ok(())
-    }
-
-    /// The kernel takes the probes of a module off when it leaves (`kernel/kprobes.c`,
-    /// `kprobes_module_callback`): its sites are covered no longer.
-    fn look_for_departed(&mut self) -> Result<()> {
-        if self.modules.is_empty() {
-            return Ok(());
-        }
-        let loaded: BTreeSet<String> = modules::names()?.into_iter().collect();
-        let gone: Vec<String> = self.modules.difference(&loaded).cloned().collect();
-        for module in gone {
-            self.modules.remove(&module);
-            for (slot, target) in (0..).zip(&self.plan.targets) {
-                let refused = self.refusals.iter().any(|(other, _)| *other == slot);
-                if target.image == module && target.skip.is_none() && !refused {
-                    self.refusals
-                        .push((slot, "its module was unloaded".to_owned()));
-                }
-            }
-            self.departed.insert(module);
-            self.aggregate.refuse(self.plan, &self.refusals);
-        }
-        Ok(())
-    }
-}
-
-/// The next batch; where none is looked at, only if there has to be one.
-async fn next(collector: &mut Collector, is_read: bool) -> Result<Option<News>> {
-    if is_read {
-        collector.next().await.map(Some)
-    } else {
-        let batch = collector.tend().await?;
-        Ok(batch.map(|batch| News::Batch(Box::new(batch))))
-    }
-}
-
-/// The end of the command; never without one.
-pub(super) async fn ended(child: Option<&mut Child>) -> Result<ExitStatus> {
-    match child {
-        Some(child) => child.wait().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// The next time between two calls that the user chooses; never where nobody can.
-async fn choice(chosen: &mut Option<watch::Receiver<Duration>>) -> Duration {
-    if let Some(chosen) = chosen
-        && chosen.changed().await.is_ok()
-    {
-        return *chosen.borrow_and_update();
-    }
-    std::future::pending().await
-}
-
-/// The end of the time; never without one.
-pub(super) async fn passed(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }
 
 pub(super) fn nanoseconds(time: Duration) -> u64 {

@@ -14,7 +14,8 @@ use crate::{
         interrupt::Interrupt,
         prepare::{self, Prepared},
         report::{print, size},
-        trace::{ended, nanoseconds, passed},
+        run::{ended, passed},
+        trace::nanoseconds,
     },
     config::{RequestWords, Sources, Span},
     export,
@@ -75,7 +76,7 @@ pub async fn watch(
     Ok(status.map_or(0, child::exit_code))
 }
 
-/// The address of `0xADDRESS`, `symbol` or `symbol+0x8`. Of the names that discovery gives to globals
+/// The address of `0xADDRESS`, `symbol` or `symbol+0x8`, of vmlinux first, then of any module. Of the names that discovery gives to globals
 /// without a symbol, too.
 fn address(prepared: &Prepared, word: &str) -> Result<u64> {
     let number = |text: &str| match text.strip_prefix("0x") {
@@ -88,7 +89,11 @@ fn address(prepared: &Prepared, word: &str) -> Result<u64> {
     let (name, distance) = word.split_once('+').unwrap_or((word, "0"));
     let distance = number(distance).with_context(|| format!("`{distance}` is not a number"))?;
     let running = &prepared.running;
-    let symbol = running.symbols.vmlinux.address_of(name);
+    let modules = || {
+        let mut images = running.symbols.modules.values();
+        images.find_map(|symbols| symbols.address_of(name))
+    };
+    let symbol = running.symbols.vmlinux.address_of(name).or_else(modules);
     let inferred = prepared.catalog.images.iter().find_map(|image| {
         let offset = (image.image == VMLINUX).then(|| image.inferred.get(name))??;
         Some(running.base(VMLINUX).ok()?.wrapping_add(*offset))

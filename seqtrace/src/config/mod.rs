@@ -10,9 +10,9 @@ use anyhow::{Result, ensure};
 use globset::Glob;
 
 use crate::cli::{
-    AuditArguments, BackendArgument, BlameArguments, Cli, Colour, Command, ConvergeArguments,
-    DiscoverArguments, DoctorArguments, RetryArguments, StatArguments, TextSource, Threshold,
-    TopArguments, TraceArguments, VerbosityArguments, WatchArguments,
+    AuditArguments, BackendArgument, BlameArguments, BudgetArguments, Cli, Colour, Command,
+    ConvergeArguments, DiscoverArguments, DoctorArguments, RetryArguments, StatArguments,
+    TextSource, Threshold, TopArguments, TraceArguments, VerbosityArguments, WatchArguments,
 };
 
 mod flame;
@@ -123,6 +123,8 @@ pub struct Trace {
     pub blame: Option<Blame>,
     /// Whether the readers' stacks are walked and counted.
     pub stacks: bool,
+    /// The part of the time of all CPUs that the probes may cost; `None`: no limit.
+    pub budget: Option<f64>,
     /// What may count.
     pub backends: Choice,
     /// Debuginfo of vmlinux for inlined calls in stacks; `None`: the installed one, if any.
@@ -312,6 +314,7 @@ fn resolve_trace(arguments: TraceArguments, stacks: bool) -> Result<(Trace, Verb
         threshold,
         converge,
         blame,
+        budget: BudgetArguments { budget },
         backend,
         debuginfo,
         limits,
@@ -328,6 +331,7 @@ fn resolve_trace(arguments: TraceArguments, stacks: bool) -> Result<(Trace, Verb
         converge_within,
         blame: on_demand(&blame),
         stacks,
+        budget: budget.part(),
         backends: choice(&backend),
         debuginfo,
         limits: limits::resolve(limits)?,

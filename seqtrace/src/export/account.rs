@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use crate::{
     aggregate::{
         identity::Broken,
-        snapshot::{Costs, Coverage, Snapshot},
+        snapshot::{Costs, Coverage, Samples, Snapshot},
     },
     export::quantity::{duration_inline, size},
-    plan::Skip,
+    plan::{Backend, Skip},
 };
 
 /// Width of the first word of a line.
@@ -88,7 +88,31 @@ const LOSSES: [(&str, &str); seqtrace_common::loss::COUNT as usize] = [
         "nested",
         "probes that fired while their CPU handled another probe; not counted, nor in missed",
     ),
+    (
+        "thinned_out",
+        "hits passed over to keep to --budget; counts of these sites are too low",
+    ),
 ];
+
+/// The line about the samples of the CPU clock; nothing where none are taken.
+pub(super) fn samples(snapshot: &Snapshot, width: Option<usize>) -> String {
+    let Some(Samples {
+        period_ns,
+        elsewhere,
+    }) = snapshot.samples
+    else {
+        return String::new();
+    };
+    let sampled = snapshot.rows.iter();
+    let sampled = sampled.filter(|row| row.backend == Backend::Sample);
+    let at_sites: u64 = sampled.map(|row| row.hits).sum();
+    let text = format!(
+        "{} = {at_sites} at sites + {elsewhere} elsewhere; one stands for {} of a CPU",
+        at_sites + elsewhere,
+        duration_inline(period_ns)
+    );
+    line("samples", &text, width)
+}
 
 /// The lines about the sites: `sites = probed + skipped + refused`, and the reasons.
 pub(super) fn coverage(coverage: &Coverage, width: Option<usize>) -> String {
@@ -138,6 +162,7 @@ pub(super) fn sum(coverage: &Coverage) -> String {
         on_demand,
         skipped,
         refused,
+        turned_down,
         ..
     } = *coverage;
     let covered = [
@@ -153,6 +178,9 @@ pub(super) fn sum(coverage: &Coverage) -> String {
     }
     if on_demand > 0 {
         let _ = write!(text, "{on_demand} on demand + ");
+    }
+    if turned_down > 0 {
+        let _ = write!(text, "{turned_down} turned down + ");
     }
     let _ = write!(text, "{skipped} skipped + {refused} refused");
     text
@@ -343,6 +371,7 @@ mod tests {
             contention: 0,
             sampled: 0,
             on_demand: 0,
+            turned_down: 0,
             skips: [("notrace".to_owned(), 2)].into(),
             refusals: [("EINVAL: forbidden".to_owned(), 1)].into(),
             kinds: [("spin".to_owned(), (12, 9))].into(),

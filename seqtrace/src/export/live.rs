@@ -10,13 +10,14 @@ use crate::{
     export::{
         account, checks,
         columns::{self, Column, Overflow},
+        governor,
         quantity::{plural, three_digits},
         table::{self, headline, names, nothing, top_owner, top_reader, total, waited},
     },
 };
 
 /// Lines besides the rows: headline, blank, table header, blank, sites, losses, and the line that
-/// tells of rows left out.
+/// tells of rows left out; one more where there is a budget.
 const FRAME: usize = 7;
 
 /// One screen: most time lost in `interval` first, then most events in it, then as in the closing
@@ -31,7 +32,8 @@ pub fn screen(
 ) -> String {
     let head = account::line("seqtrace", &headline(snapshot), None);
     let body = if snapshot.rows.iter().any(checks::is_loss) {
-        let room = height.map_or(usize::MAX, |height| height.saturating_sub(FRAME).max(1));
+        let frame = FRAME + usize::from(snapshot.governor.is_some());
+        let room = height.map_or(usize::MAX, |height| height.saturating_sub(frame).max(1));
         rows(snapshot, interval, width, room)
     } else {
         nothing(snapshot)
@@ -89,6 +91,7 @@ fn rows(snapshot: &Snapshot, interval: &Interval, width: Option<usize>, room: us
 fn foot(snapshot: &Snapshot) -> String {
     let sites = account::sum(&snapshot.coverage);
     account::line("sites", &sites, None)
+        + &governor::inline(snapshot.governor.as_ref())
         + &account::line("losses", &account::losses_inline(snapshot), None)
 }
 

@@ -25,6 +25,7 @@ pub mod watch;
 mod blame;
 pub mod checks;
 mod columns;
+mod governor;
 mod holds;
 mod inlined;
 mod lines_by;

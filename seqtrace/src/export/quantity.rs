@@ -44,6 +44,11 @@ pub fn size(bytes: u64) -> String {
     format!("{} MiB", three_digits(bytes as f64 / f64::from(1 << 20)))
 }
 
+/// A part of one as a percentage: `0.05%`, `12.3%`.
+pub(super) fn percent(part: f64) -> String {
+    format!("{}%", three_digits(part * 100.0))
+}
+
 /// `part` of `whole` as a percentage without decimals; `-` of nothing.
 pub fn share(part: u64, whole: u64) -> String {
     if whole == 0 {

@@ -14,7 +14,7 @@ use crate::{
     export::{
         account, blame, checks,
         columns::{self, Column, Overflow},
-        holds,
+        governor, holds,
         quantity::{dash_if_zero, duration, duration_inline, plural, share, three_digits},
     },
     plan::{Backend, Kind},
@@ -65,9 +65,11 @@ pub fn account(snapshot: &Snapshot, broken: &[Broken], width: Option<usize>) -> 
         + &blame::demands(snapshot, width)
         + &blame::unblamed(snapshot, width)
         + &account::coverage(&snapshot.coverage, width)
+        + &account::samples(snapshot, width)
         + &account::losses(snapshot, width)
         + &account::broken(broken, width)
         + &account::costs(&snapshot.costs, width)
+        + &governor::section(snapshot.governor.as_ref(), width)
         + &estimates(&snapshot.rows, width)
 }
 

@@ -286,10 +286,21 @@ fn kprobes() -> Check {
     check("kprobes", true, answer)
 }
 
+/// Who may open perf events.
+const PERF_EVENTS: &str = "/proc/sys/kernel/perf_event_paranoid";
+
+/// Whether `cap_perfmon` may not be enough to open perf events: Debian's kernels want `cap_sys_admin` where the
+/// setting is above 2. Others take that setting too, and never do.
+pub fn are_perf_events_for_root() -> bool {
+    let setting = fs::read_to_string(PERF_EVENTS).ok();
+    let setting = setting.and_then(|text| text.trim().parse::<i32>().ok());
+    setting.is_some_and(|setting| setting > 2)
+}
+
 /// Whether this user may open perf events, which run the programs of probes and samples. Debian's kernels
 /// want `cap_sys_admin` where the setting is above 2, others never.
 pub fn perf_events() -> Check {
-    let path = "/proc/sys/kernel/perf_event_paranoid";
+    let path = PERF_EVENTS;
     let setting = fs::read_to_string(path).map(|text| text.trim().parse::<i32>());
     let answer = match (setting, privilege::has(privilege::SYS_ADMIN)) {
         (Ok(Ok(setting @ 3..)), Ok(false)) => no(

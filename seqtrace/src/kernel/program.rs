@@ -7,26 +7,50 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-/// How often a probe fired and could not run the program, because the CPU was in another program or
-/// in the middle of a map operation (`trace_call_bpf`, `kernel/trace/bpf_trace.c`).
-///
-/// Linux counts these for kprobes since 6.7 (`bpf_prog_inc_misses_counters` in `trace_call_bpf`);
-/// before, the number is always zero.
+/// What a program did since it was loaded.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Runs {
+    /// How often a probe fired and could not run the program, because the CPU was in another program
+    /// or in the middle of a map operation (`trace_call_bpf`, `kernel/trace/bpf_trace.c`).
+    ///
+    /// Linux counts these for kprobes since 6.7 (`bpf_prog_inc_misses_counters` in `trace_call_bpf`);
+    /// before, the number is always zero.
+    pub misses: u64,
+    /// How often it ran while statistics were on (`BPF_ENABLE_STATS`).
+    pub runs: u64,
+    /// How long it ran then, nanoseconds.
+    pub run_ns: u64,
+}
+
+/// What a loaded program did.
 ///
 /// # Errors
 ///
 /// When the description cannot be read.
-pub fn misses(program: BorrowedFd<'_>) -> Result<u64> {
+pub fn runs(program: BorrowedFd<'_>) -> Result<Runs> {
     let path = format!("/proc/self/fdinfo/{}", program.as_raw_fd());
     let text = fs::read_to_string(&path).with_context(|| format!("failed to read `{path}`"))?;
     Ok(parse(&text))
 }
 
-fn parse(description: &str) -> u64 {
-    description
-        .lines()
-        .find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse().ok())
-        .unwrap_or_default()
+fn parse(description: &str) -> Runs {
+    let number = |name: &str| {
+        let mut lines = description.lines();
+        lines
+            .find_map(|line| {
+                line.strip_prefix(name)?
+                    .strip_prefix(':')?
+                    .trim()
+                    .parse()
+                    .ok()
+            })
+            .unwrap_or_default()
+    };
+    Runs {
+        misses: number("recursion_misses"),
+        runs: number("run_cnt"),
+        run_ns: number("run_time_ns"),
+    }
 }
 
 #[cfg(test)]
@@ -34,10 +58,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn misses_stand_in_the_description_of_a_program() {
+    fn what_a_program_did_stands_in_its_description() {
         let description = "pos:\t0\nflags:\t02000002\nprog_type:\t2\nprog_jited:\t1\n\
-                           run_cnt:\t0\nrecursion_misses:\t17\nverified_insns:\t300\n";
-        assert_eq!(parse(description), 17);
-        assert_eq!(parse("pos:\t0\n"), 0);
+                           run_time_ns:\t5100\nrun_cnt:\t3\nrecursion_misses:\t17\n";
+        let runs = Runs {
+            misses: 17,
+            runs: 3,
+            run_ns: 5100,
+        };
+        assert_eq!(parse(description), runs);
+        assert_eq!(parse("pos:\t0\n"), Runs::default());
     }
 }

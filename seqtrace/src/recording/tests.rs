@@ -51,6 +51,7 @@ fn snapshot(elapsed_ns: u64, frames: &[&[&str]]) -> Snapshot {
         samples: None,
         losses: [("ring_full".to_owned(), 0)].into(),
         costs: Costs::default(),
+        governor: None,
     }
 }
 

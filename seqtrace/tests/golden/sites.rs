@@ -1,5 +1,7 @@
 //! What `seqtrace sites` prints of a small catalog that has one of everything.
 
+use std::collections::BTreeSet;
+
 use globset::Glob;
 use seqtrace::{
     aggregate::{coverage, snapshot::Costs},
@@ -260,7 +262,7 @@ fn sites(running: bool, selection: &Selection) -> Sites {
         peak_rss_bytes: 45_088_768,
         ..Costs::default()
     };
-    let mut coverage = coverage::cover(&plan, &[]);
+    let mut coverage = coverage::cover(&plan, &[], &BTreeSet::new());
     coverage.notes = vec!["kernel text: /proc/kcore".to_owned()];
     let planned = running.then_some((&plan, coverage));
     let release = "6.12.107+deb13-rt-amd64";

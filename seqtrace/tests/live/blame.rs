@@ -135,10 +135,14 @@ pub(crate) fn a_writer_is_found_on_demand(_: &Guest) -> String {
     let unblamed = &rows.next().expect("it spins").unblamed;
     let because = |reason| unblamed.get(reason).copied().unwrap_or(0);
     let missed = others + because("writer_gone") + because("not_followed");
-    assert_eq!(
-        named + missed + because("not_probed"),
+    let told = named + missed + because("not_probed");
+    // The maps are read each second here, and the kernel keeps programs from running meanwhile.
+    let passed_over = snapshot.losses["missed"].min(reader.waits / 100);
+    assert!(
+        told <= reader.waits && reader.waits - told <= passed_over,
+        "{told} of {} waits, {unblamed:?}, {:?}",
         reader.waits,
-        "{unblamed:?}"
+        snapshot.losses
     );
     assert!(
         named > EPISODES && 99 * missed <= named,

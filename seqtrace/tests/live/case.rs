@@ -1,10 +1,10 @@
 //! The cases, in the order in which they run.
 
 use crate::{
-    audit, blame, catalog, disturbance,
+    audit, blame, catalog, disturbance, governor,
     guest::Guest,
     holds, killed, numbers, privilege, refusal, retries, session, shutdown, sites,
-    truth::{damaged, forced, free, small_maps},
+    truth::{damaged, forced, free, inexact, small_maps},
 };
 
 /// A case: panics when it does not hold, else returns the numbers that it looked at.
@@ -54,6 +54,10 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         retries::checks_that_the_tracer_runs_are_left_out,
     ),
     (
+        "a_storm_is_turned_down_to_the_budget",
+        governor::a_storm_is_turned_down_to_the_budget,
+    ),
+    (
         "probes_come_and_go_one_by_one",
         session::probes_come_and_go_one_by_one,
     ),
@@ -84,6 +88,14 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "damaged_counters_are_found",
         damaged::damaged_counters_are_found,
+    ),
+    (
+        "samples_find_a_reader_that_spins",
+        inexact::samples_find_a_reader_that_spins,
+    ),
+    (
+        "a_watched_counter_tells_each_write",
+        inexact::a_watched_counter_tells_each_write,
     ),
     (
         "three_capabilities_are_enough",
@@ -244,6 +256,8 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "a_writer_is_found_on_demand",
         ],
     ),
+    ("samples", &["samples_find_a_reader_that_spins"]),
+    ("watch", &["a_watched_counter_tells_each_write"]),
     (
         "losses",
         &[
@@ -263,6 +277,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "an_undisturbed_reader_pays_nothing",
             "probes_come_and_go_one_by_one",
+            "a_storm_is_turned_down_to_the_budget",
         ],
     ),
     (

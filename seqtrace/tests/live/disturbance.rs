@@ -96,7 +96,17 @@ pub(crate) fn ten_thousand_tasks_retry(_: &Guest) -> String {
     module.order("reset");
     let this = env::current_exe().expect("the program has a path");
     let this = this.to_str().expect("the harness named it");
-    let words = ["stat", "--json", "--map-entries", "4096", "--", this, CROWD];
+    let words = [
+        "stat",
+        "--json",
+        "--budget",
+        "off",
+        "--map-entries",
+        "4096",
+        "--",
+        this,
+        CROWD,
+    ];
     let mut run = seqtrace::run(&words).succeeded();
     let output = run.stdout.split_once('\n').expect("a line and a document");
     let (tasks, document) = (output.0.to_owned(), output.1.to_owned());

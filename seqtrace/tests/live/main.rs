@@ -24,6 +24,7 @@ mod blame;
 mod case;
 mod catalog;
 mod disturbance;
+mod governor;
 mod guest;
 mod holds;
 mod killed;

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The timekeeper, by its name before and after 6.13.
-const TIMEKEEPER: &str = "{tk_core,timekeeper_data}";
+pub(crate) const TIMEKEEPER: &str = "{tk_core,timekeeper_data}";
 
 /// Readers of the clock beside one that sets it: `stat` checks that all identities hold, among them
 /// that each failed check is in a run.

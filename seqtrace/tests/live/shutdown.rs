@@ -22,7 +22,8 @@ use crate::{
 const DETACH_LIMIT: Duration = Duration::from_mins(10);
 const ATTACH_LIMIT: Duration = Duration::from_mins(10);
 
-fn signal(child: &Child, signal: Signal) {
+/// Sends a signal to a running seqtrace.
+pub(crate) fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id().cast_signed()), signal).expect("it runs");
 }
 

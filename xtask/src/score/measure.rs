@@ -1,7 +1,6 @@
 //! A kernel and its debuginfo → what the scan found and took, by the programs themselves.
 
 use std::{
-    env,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -12,7 +11,7 @@ use super::{
     debuginfo::Debuginfo,
     outcome::{Cost, Outcome, Score},
 };
-use crate::tool;
+use crate::{static_build, tool, vm};
 
 /// Runs of a stage; the best one counts.
 const RUNS: usize = 5;
@@ -25,19 +24,14 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Builds them as they are shipped.
+    /// Builds them optimised, together with what the live tests need.
     ///
     /// # Errors
     ///
     /// When they do not build.
     pub(crate) fn build() -> Result<Self> {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo
-            .current_dir(tool::workspace())
-            .args(["build", "--locked", "--release", "--package", "seqtrace"])
-            .args(["--bin", "seqtrace", "--example", "cost"]);
-        tool::run(&mut cargo)?;
-        let folder = tool::workspace().join("target/release");
+        tool::run(&mut vm::Programs::command(vm::With::Tests))?;
+        let folder = static_build::programs();
         Ok(Self {
             seqtrace: folder.join("seqtrace"),
             cost: folder.join("examples/cost"),

@@ -28,10 +28,15 @@ use anyhow::{Context as _, Result, bail};
 use guest::{Job, WORKLOADS};
 use tempfile::NamedTempFile;
 
-pub(crate) use self::{cache::Cache, ending::HARNESS_FAILED, flavour::Flavour, kernel::Kernel};
+pub(crate) use self::{
+    cache::Cache,
+    ending::HARNESS_FAILED,
+    flavour::Flavour,
+    kernel::Kernel,
+    programs::{Programs, With},
+};
 use self::{
     module_tree::ModuleTree,
-    programs::Programs,
     qemu::{Accelerator, Machine, Threads},
     terminal::RawTerminal,
 };
@@ -98,6 +103,9 @@ pub(crate) struct Args {
     /// Threads that emulate the processors
     #[arg(long, value_name = "HOW", default_value = "single")]
     thread: Threads,
+    /// Builds the live tests along
+    #[arg(long, hide = true)]
+    tests: bool,
     /// Added to the kernel's command line
     #[arg(
         long,
@@ -125,7 +133,11 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let kernel = kernel(&cache, &args)?;
-    let programs = Programs::build()?;
+    let programs = Programs::build(if args.tests {
+        With::Tests
+    } else {
+        With::Nothing
+    })?;
     let tree = ModuleTree::open(&kernel.modules)?;
     let built = match args.kernel {
         Some(flavour) if args.seqstress => Some(seqstress::module(&cache, flavour, &kernel)?),

@@ -10,6 +10,15 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{progress, static_build, tool};
 
+/// What is built along.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum With {
+    /// Nothing.
+    Nothing,
+    /// The live tests, and what the score measures.
+    Tests,
+}
+
 /// Where the static programs lie.
 #[derive(Debug)]
 pub(crate) struct Programs {
@@ -20,24 +29,33 @@ pub(crate) struct Programs {
 
 impl Programs {
     /// Builds our programs, as far as cargo finds them out of date, and finds busybox.
-    pub(crate) fn build() -> Result<Self> {
+    pub(crate) fn build(with: With) -> Result<Self> {
         progress::step("Building", "the guest's programs, static");
-        tool::run(
-            static_build::cargo()
-                .args(["--package", "seqtrace", "--package", "xtask"])
-                .args([
-                    "--bin",
-                    "seqtrace",
-                    "--bin",
-                    "guest-init",
-                    "--bin",
-                    "workload",
-                ]),
-        )?;
+        tool::run(&mut Self::command(with))?;
         Ok(Self {
             folder: static_build::programs(),
             busybox: busybox()?,
         })
+    }
+
+    /// What builds our programs. `with` what tests need where they are run too: what all use has other
+    /// features then, and would be built once for each.
+    pub(crate) fn command(with: With) -> Command {
+        let mut cargo = static_build::cargo();
+        cargo
+            .args(["--package", "seqtrace", "--package", "xtask"])
+            .args([
+                "--bin",
+                "seqtrace",
+                "--bin",
+                "guest-init",
+                "--bin",
+                "workload",
+            ]);
+        if with == With::Tests {
+            cargo.args(["--test", "live", "--example", "cost"]);
+        }
+        cargo
     }
 
     /// One of our programs.

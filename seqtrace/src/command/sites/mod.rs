@@ -1,6 +1,7 @@
 //! `seqtrace sites`: what is found, and what would be probed; attaches nothing.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{self, IsTerminal as _, Write as _},
     path::Path,
@@ -130,7 +131,7 @@ impl Found {
         let selection = selection(words);
         selection.check(&self.catalog)?;
         let plan = self.plan.as_ref().map(|plan| {
-            let mut coverage = coverage::cover(plan, &[]);
+            let mut coverage = coverage::cover(plan, &[], &BTreeSet::new());
             coverage.notes.clone_from(&self.notes);
             (plan, coverage)
         });

@@ -4,6 +4,7 @@
 pub(crate) mod damaged;
 pub(crate) mod forced;
 pub(crate) mod free;
+pub(crate) mod inexact;
 pub(crate) mod lines;
 pub(crate) mod module;
 pub(crate) mod rows;
