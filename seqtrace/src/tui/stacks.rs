@@ -5,7 +5,7 @@ use crate::{
         blame::{BlameRow, Party},
         snapshot::{EventRow, Snapshot},
     },
-    export::quantity::duration_inline,
+    export::quantity::{duration_inline, plural},
     tui::{
         key::{Event, Pair},
         tabs::pair_of,
@@ -85,9 +85,10 @@ pub(super) fn of_pair(snapshot: &Snapshot, key: &Pair) -> Vec<String> {
     let wait_ns: u64 = rows.iter().map(|row| row.wait_ns).sum();
     let mut lines = vec![
         format!(
-            "{} lost {} in {waits} waits for {}",
+            "{} lost {} in {} for {}",
             task(&first.reader.comm, first.reader.tid),
             duration_inline(wait_ns),
+            plural(waits, "wait"),
             task(&first.writer.comm, first.writer.tid),
         ),
         format!("for {} at {}", safe(&first.seqcount), safe(&first.site)),
@@ -96,8 +97,8 @@ pub(super) fn of_pair(snapshot: &Snapshot, key: &Pair) -> Vec<String> {
     for row in rows.iter().take(PAIRS) {
         lines.push(String::new());
         lines.push(format!(
-            "{} waits, {}",
-            row.count,
+            "{}, {}",
+            plural(row.count, "wait"),
             duration_inline(row.wait_ns)
         ));
         lines.extend(side("reader", &row.reader));

@@ -2,6 +2,13 @@
 
 use super::*;
 
+/// A session, as it began and as it went on.
+fn split() -> (Vec<Arc<Snapshot>>, Vec<Arc<Snapshot>>) {
+    let mut snapshots = recorded(Recorded::Storm);
+    let later = snapshots.split_off(snapshots.len() - 2);
+    (snapshots, later)
+}
+
 fn storm(width: u16, height: u16) -> Screen {
     Screen::of(&recorded(Recorded::Storm), width, height)
 }
@@ -73,12 +80,12 @@ fn enter_opens_and_escape_leads_back_to_the_same_line() {
 
 #[test]
 fn the_selected_line_stays_selected_when_its_numbers_move_it() {
-    let snapshots = recorded(Recorded::Storm);
-    let mut screen = Screen::of(&snapshots[..7], 120, 40);
+    let (earlier, later) = split();
+    let mut screen = Screen::of(&earlier, 120, 40);
     screen.press("<down>");
     let name = |screen: &Screen| screen.selected().split(' ').next().map(str::to_owned);
     let before = name(&screen);
-    screen.see(&snapshots[7]);
+    screen.see(&later[1]);
     assert_eq!(name(&screen), before);
     screen.press("i");
     assert_eq!(name(&screen), before);
@@ -86,13 +93,13 @@ fn the_selected_line_stays_selected_when_its_numbers_move_it() {
 
 #[test]
 fn a_held_screen_stays_and_goes_on_with_the_newest() {
-    let snapshots = recorded(Recorded::Storm);
-    let mut screen = Screen::of(&snapshots[..6], 80, 24);
+    let (earlier, later) = split();
+    let mut screen = Screen::of(&earlier, 80, 24);
     screen.press("<space>");
     let held = screen.text();
     screen.assert_has(&["HELD"]);
-    screen.see(&snapshots[6]);
-    screen.see(&snapshots[7]);
+    screen.see(&later[0]);
+    screen.see(&later[1]);
     assert_eq!(screen.text(), held);
     screen.press("<space>");
     assert_eq!(screen.text(), storm(80, 24).text());
@@ -100,12 +107,12 @@ fn a_held_screen_stays_and_goes_on_with_the_newest() {
 
 #[test]
 fn a_reset_counts_from_then_on_and_tells_what_is_a_bound() {
-    let snapshots = recorded(Recorded::Storm);
-    let mut screen = Screen::of(&snapshots[..6], 200, 60);
+    let (earlier, later) = split();
+    let mut screen = Screen::of(&earlier, 200, 60);
     screen.press("r");
     screen.assert_has(&["0 ns since the reset", "counting from now on"]);
-    screen.see(&snapshots[7]);
-    screen.assert_has(&["s since the reset", "rename_lock", "  <"]);
+    screen.see(&later[1]);
+    screen.assert_has(&["s since the reset", "mount_lock", "  <"]);
     golden("reset-200x60", &screen.text());
 }
 
@@ -125,15 +132,15 @@ fn the_interval_is_chosen_in_steps_and_asked_for() {
 
 #[test]
 fn what_is_saved_is_what_is_shown_as_it_came() {
-    let snapshots = recorded(Recorded::Storm);
-    let mut screen = Screen::of(&snapshots[..6], 80, 24);
+    let (earlier, later) = split();
+    let mut screen = Screen::of(&earlier, 80, 24);
     screen.press("r<space>");
-    screen.see(&snapshots[7]);
+    screen.see(&later[1]);
     screen.press("s");
     let [Effect::Save(saved)] = &screen.effects[..] else {
         panic!("{:?}", screen.effects);
     };
-    assert_eq!(saved, &snapshots[5]);
+    assert_eq!(Some(saved), earlier.last());
     screen.input(Input::Told("saved seqtrace-x.json".to_owned()));
     screen.assert_has(&["saved seqtrace-x.json"]);
     screen.press("<down>").assert_lacks(&["saved"]);

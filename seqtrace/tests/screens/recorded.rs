@@ -1,13 +1,18 @@
-//! Snapshots from `tests/data/snapshots`, and what came before them.
+//! Sessions: a recording from `tests/data/recordings`, or a snapshot from `tests/data/snapshots` and what came
+//! before it.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, iter, path::Path, sync::Arc};
 
-use seqtrace::{aggregate::snapshot::Snapshot, export::json};
+use seqtrace::{
+    aggregate::snapshot::Snapshot,
+    export::json,
+    recording::{Entry, Reader},
+};
 
-/// One of the committed snapshots.
+/// A session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Recorded {
-    /// Renames, mounts and exiting threads on PREEMPT_RT, with stacks and blame.
+    /// Renames, mounts and exiting threads on PREEMPT_RT, recorded in a guest, with stacks and blame.
     Storm,
     /// Retries of probed checks.
     Retries,
@@ -20,7 +25,7 @@ pub(crate) enum Recorded {
 impl Recorded {
     fn name(self) -> &'static str {
         match self {
-            Self::Storm => "realtime",
+            Self::Storm => "6.12-rt",
             Self::Retries => "retries",
             Self::Losses => "losses",
             Self::Quiet => "quiet",
@@ -28,20 +33,39 @@ impl Recorded {
     }
 }
 
-/// How the session came to the snapshot: eight looks, at each of which a part of everything had happened.
+/// The snapshots of the session, oldest first.
 pub(crate) fn recorded(which: Recorded) -> Vec<Arc<Snapshot>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/snapshots")
-        .join(which.name())
-        .with_extension("json");
-    let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let end = json::read(&bytes).unwrap_or_else(|error| panic!("{}: {error:#}", path.display()));
-    let mut all: Vec<_> = [5, 10, 25, 30, 55, 60, 80]
-        .into_iter()
-        .map(|percent| Arc::new(earlier(&end, percent)))
-        .collect();
-    all.push(Arc::new(end));
-    all
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let name = which.name();
+    match which {
+        Recorded::Storm => recording(&data.join("recordings").join(format!("{name}.seqtrace"))),
+        Recorded::Retries | Recorded::Losses | Recorded::Quiet => {
+            snapshot(&data.join("snapshots").join(name).with_extension("json"))
+        }
+    }
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn recording(path: &Path) -> Vec<Arc<Snapshot>> {
+    let bytes = read(path);
+    let mut reader = Reader::open(&bytes[..]).expect("it is a recording");
+    let entries = iter::from_fn(|| reader.next(false));
+    let snapshots = entries.filter_map(|entry| match entry {
+        Entry::Snapshot(taken) => Some(Arc::new(taken.snapshot)),
+        Entry::Event(_) => None,
+    });
+    snapshots.collect()
+}
+
+/// How the session came to the snapshot: eight looks, at each of which a part of everything had happened.
+fn snapshot(path: &Path) -> Vec<Arc<Snapshot>> {
+    let end = json::read(&read(path)).expect("it is a snapshot");
+    let parts = [5, 10, 25, 30, 55, 60, 80].into_iter();
+    let parts = parts.map(|percent| earlier(&end, percent));
+    parts.chain([end.clone()]).map(Arc::new).collect()
 }
 
 /// The snapshot when so much of everything had happened. Only numbers that rates are made of.
