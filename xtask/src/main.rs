@@ -4,6 +4,7 @@ mod bench;
 mod cache;
 mod debian;
 mod demo;
+mod drive;
 mod fuzz;
 mod kernels;
 mod lint;
@@ -40,6 +41,7 @@ enum Task {
     /// Format, lints, spelling, licences
     Lint,
     Vm(vm::Args),
+    Drive(drive::Args),
     Score(score::Args),
     Fuzz(fuzz::Args),
     Bench(bench::Args),
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::test(&args),
         Task::Lint => lint::lint().map(|tally| ExitCode::from(u8::from(tally.failed > 0))),
         Task::Vm(args) => vm::run(args),
+        Task::Drive(args) => drive::drive(&args),
         Task::Score(args) => score::score(&args),
         Task::Fuzz(args) => fuzz::fuzz(&args),
         Task::Bench(args) => bench::bench(&args),

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{fuzz, kernels, lint, live, object, progress, score, tally::Tally, tool};
+use crate::{drive, fuzz, kernels, lint, live, object, progress, score, tally::Tally, tool};
 
 /// Kernels that the live tests run on; on the others by `--kernel`.
 const KERNELS: [&str; 3] = ["6.1-rt", "6.12-rt", "6.12"];
@@ -16,8 +16,8 @@ const KERNELS: [&str; 3] = ["6.1-rt", "6.12-rt", "6.12"];
 /// Seconds that each fuzz target runs.
 const FUZZ_S: u32 = 20;
 
-/// Formats, lints, the eBPF object, unit and command-line tests, fuzzing, a score, and live tests on
-/// three kernels
+/// Formats, lints, the eBPF object, unit and command-line tests, fuzzing, a score, a drive of the live
+/// view, and live tests on three kernels
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Only the live tests
@@ -47,6 +47,7 @@ pub(crate) fn test(args: &Args) -> Result<ExitCode> {
         tally.add(rings_one_and_two()?);
         tally.add(fuzz::run(FUZZ_S, &[])?);
         tally.add(score::test()?);
+        tally.add(drive::run(drive::KERNEL, (120, 40))?);
     }
     let chosen: Vec<&str> = match &args.kernel[..] {
         [] => KERNELS.to_vec(),
