@@ -65,6 +65,22 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// One line on why no probe is in place.
+pub(super) fn nothing_attached(refusals: &[(u32, Refusal)]) -> String {
+    match refusals {
+        [] => "nothing to attach: the plan has no probes".to_owned(),
+        [(_, first), others @ ..] if others.iter().all(|(_, other)| other == first) => {
+            format!("failed to attach any of {} probes: {first}", refusals.len())
+        }
+        [(_, first), ..] => {
+            format!(
+                "failed to attach any of {} probes, the first: {first}",
+                refusals.len()
+            )
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,5 +107,20 @@ mod tests {
             Refusal::Other(16).to_string(),
             "EBUSY: Device or resource busy"
         );
+    }
+
+    #[test]
+    fn the_line_on_nothing_attached_gives_the_reason() {
+        assert_eq!(
+            nothing_attached(&[]),
+            "nothing to attach: the plan has no probes"
+        );
+        let one = [(0, Refusal::Forbidden), (4, Refusal::Forbidden)];
+        assert_eq!(
+            nothing_attached(&one),
+            "failed to attach any of 2 probes: EINVAL: probes are forbidden there"
+        );
+        let two = [(0, Refusal::NoSymbol), (4, Refusal::Forbidden)];
+        assert!(nothing_attached(&two).ends_with("the first: ENOENT: no such symbol"));
     }
 }

@@ -22,7 +22,7 @@ use super::{
     missed::Missed,
     object::{self, AttachOptions, MapSizes, TaskLayout},
     probes::Probes,
-    refusal::Refusal,
+    refusal::{Refusal, nothing_attached},
     sample::Sampler,
     table::{LOCK_END, Probe, SlotProbes, SlotWord, Table},
 };
@@ -365,40 +365,4 @@ impl Session {
 fn kprobes(kprobes: &mut Option<Probes>) -> Result<&mut Probes> {
     let kprobes = kprobes.as_mut();
     kprobes.context("a probe cannot be placed: this session has no kprobes")
-}
-
-/// One line on why no probe is in place.
-fn nothing_attached(refusals: &[(u32, Refusal)]) -> String {
-    match refusals {
-        [] => "nothing to attach: the plan has no probes".to_owned(),
-        [(_, first), others @ ..] if others.iter().all(|(_, other)| other == first) => {
-            format!("failed to attach any of {} probes: {first}", refusals.len())
-        }
-        [(_, first), ..] => {
-            format!(
-                "failed to attach any of {} probes, the first: {first}",
-                refusals.len()
-            )
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_line_on_nothing_attached_gives_the_reason() {
-        assert_eq!(
-            nothing_attached(&[]),
-            "nothing to attach: the plan has no probes"
-        );
-        let one = [(0, Refusal::Forbidden), (4, Refusal::Forbidden)];
-        assert_eq!(
-            nothing_attached(&one),
-            "failed to attach any of 2 probes: EINVAL: probes are forbidden there"
-        );
-        let two = [(0, Refusal::NoSymbol), (4, Refusal::Forbidden)];
-        assert!(nothing_attached(&two).ends_with("the first: ENOENT: no such symbol"));
-    }
 }
