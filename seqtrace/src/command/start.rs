@@ -14,6 +14,7 @@ use crate::{
         trace::{Request, nanoseconds},
     },
     config::{Room, Trace},
+    kernel::program,
 };
 
 /// Attaches what is planned.
@@ -88,6 +89,12 @@ pub(super) fn aggregate(prepared: &Prepared, session: &Session, trace: &Trace) -
     costs.peak_rss_bytes = prepare::peak_rss_bytes();
     let mut notes = backends::blind_spots(prepared.backends);
     notes.extend(running.left_out());
+    if !session.probed().is_empty() && program::counts_misses(&running.release) == Some(false) {
+        notes.push(
+            "kernels before 6.7 do not count the probes whose program they pass over: `missed` is not known"
+                .to_owned(),
+        );
+    }
     let facts = Facts {
         release: running.release.clone(),
         build_id: running.build_id.clone(),

@@ -22,6 +22,13 @@ pub struct Runs {
     pub run_ns: u64,
 }
 
+/// Whether a kernel of this release counts [`Runs::misses`] at kprobes; `None` where the release is none.
+pub fn counts_misses(release: &str) -> Option<bool> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    let mut number = || numbers.next()?.parse::<u32>().ok();
+    Some((number()?, number()?) >= (6, 7))
+}
+
 /// What a loaded program did.
 ///
 /// # Errors
@@ -56,6 +63,20 @@ fn parse(description: &str) -> Runs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn misses_are_counted_since_6_7() {
+        for (release, counts) in [
+            ("6.1.0-56-rt-amd64", Some(false)),
+            ("6.6.99", Some(false)),
+            ("6.7.0-rc1", Some(true)),
+            ("6.12.117+deb13-amd64", Some(true)),
+            ("7.0", Some(true)),
+            ("next", None),
+        ] {
+            assert_eq!(counts_misses(release), counts, "{release}");
+        }
+    }
 
     #[test]
     fn what_a_program_did_stands_in_its_description() {
