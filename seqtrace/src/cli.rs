@@ -9,6 +9,7 @@ mod blame;
 mod budget;
 mod flame;
 mod limits;
+mod on_wait;
 mod recording;
 mod retries;
 mod sites;
@@ -18,6 +19,7 @@ pub use blame::{BlameArguments, Threshold};
 pub use budget::BudgetArguments;
 pub use flame::{FlameArguments, FlameFormat, SideArguments, WeightArgument};
 pub use limits::LimitArguments;
+pub use on_wait::{Action, OnWait};
 pub use recording::{
     ByArgument, DiffArguments, ExportArguments, ExportFormat, RecordArguments, ReportArguments,
 };

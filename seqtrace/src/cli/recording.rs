@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::{TraceArguments, VerbosityArguments, duration, limits::bytes};
+use super::{OnWait, TraceArguments, VerbosityArguments, duration, limits::bytes};
 
 /// Options of `record`.
 #[derive(Args, Debug)]
@@ -31,6 +31,11 @@ pub struct RecordArguments {
     /// Begin another file after this time; looked at once in an interval
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub rotate_every: Option<Duration>,
+    /// What a wait of at least TIME sets off: `10ms:print` a line on stderr, `10ms:exec COMMAND` a command of
+    /// the shell, which is told the wait in variables SEQTRACE_*, `10ms:stop` the end; looked at once in an
+    /// interval, and may be given several times
+    #[arg(long, value_name = "TIME:ACTION")]
+    pub on_wait: Vec<OnWait>,
     /// What to trace.
     #[command(flatten)]
     pub trace: TraceArguments,

@@ -16,6 +16,7 @@ mod inlined;
 pub mod interrupt;
 pub mod live;
 pub mod observe;
+mod on_wait;
 pub mod prepare;
 mod privilege;
 pub mod progress;

@@ -20,6 +20,7 @@ use crate::{
     command::{
         interrupt::Interrupt,
         observe::{Observer, Records},
+        on_wait::Watchful,
         report,
         trace::{self, Request, nanoseconds},
     },
@@ -39,6 +40,7 @@ pub async fn record(record: &Record, progress: bool) -> Result<u8> {
         output,
         interval,
         rotation,
+        on_wait,
         span,
         trace,
     } = record;
@@ -51,7 +53,8 @@ pub async fn record(record: &Record, progress: bool) -> Result<u8> {
     };
     let mut recorder = Recorder::new(output, *rotation)?;
     let interrupt = Interrupt::listen()?;
-    let outcome = trace::observed(&request, &interrupt, &mut recorder).await?;
+    let mut observer = Watchful::new(&mut recorder, on_wait);
+    let outcome = trace::observed(&request, &interrupt, &mut observer).await?;
     let closed = recorder.close(&outcome.snapshot);
     report::print(&table::closing(&outcome.snapshot, report::size().0))?;
     let status = report::finish(&outcome, trace);

@@ -9,8 +9,8 @@ use anyhow::{Result, bail, ensure};
 
 use super::{Span, Task, Trace, check_writable, resolve_trace};
 use crate::cli::{
-    ByArgument, DiffArguments, ExportArguments, ExportFormat, RecordArguments, ReportArguments,
-    VerbosityArguments,
+    ByArgument, DiffArguments, ExportArguments, ExportFormat, OnWait, RecordArguments,
+    ReportArguments, VerbosityArguments,
 };
 
 /// A recording to make.
@@ -22,6 +22,8 @@ pub struct Record {
     pub interval: Duration,
     /// When another file begins.
     pub rotation: Rotation,
+    /// What long waits set off.
+    pub on_wait: Vec<OnWait>,
     /// When to stop.
     pub span: Span,
     /// What to trace.
@@ -93,10 +95,14 @@ pub(super) fn record_task(arguments: RecordArguments) -> Result<(Task, Verbosity
         interval,
         rotate_size,
         rotate_every,
+        on_wait,
         trace,
         run,
     } = arguments;
-    let (trace, verbosity) = resolve_trace(trace, true)?;
+    let (mut trace, verbosity) = resolve_trace(trace, true)?;
+    // Shorter events are not told one by one.
+    let shortest = on_wait.iter().map(|on_wait| on_wait.least).min();
+    trace.threshold = shortest.map_or(trace.threshold, |least| trace.threshold.min(least));
     check_writable(&output)?;
     ensure!(
         output.file_name().is_some(),
@@ -110,6 +116,7 @@ pub(super) fn record_task(arguments: RecordArguments) -> Result<(Task, Verbosity
             bytes: rotate_size,
             every: rotate_every,
         },
+        on_wait,
         span: Span { duration, run },
         trace,
     };

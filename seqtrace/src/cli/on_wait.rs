@@ -1,0 +1,80 @@
+//! Words about what one long wait sets off.
+
+use std::{str::FromStr, time::Duration};
+
+use super::duration;
+
+/// `TIME:ACTION`: what is done when a reader has waited for at least so long.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OnWait {
+    /// The shortest wait that does it.
+    pub least: Duration,
+    /// What is done.
+    pub action: Action,
+}
+
+/// What one long wait sets off.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// A line on stderr.
+    Print,
+    /// A command of the shell, which is told the wait in its environment.
+    Exec(String),
+    /// The end of the run.
+    Stop,
+}
+
+impl FromStr for OnWait {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (time, action) = text
+            .split_once(':')
+            .ok_or_else(|| "write it as TIME:ACTION, such as `10ms:print`".to_owned())?;
+        let least = duration(time)?;
+        let (word, rest) = action.split_once(' ').unwrap_or((action, ""));
+        let action = match (word, rest.trim()) {
+            ("print", "") => Action::Print,
+            ("stop", "") => Action::Stop,
+            ("exec", command) if !command.is_empty() => Action::Exec(command.to_owned()),
+            _ => {
+                return Err(format!(
+                    "`{action}` is no action: `print`, `exec COMMAND` or `stop`"
+                ));
+            }
+        };
+        Ok(Self { least, action })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_and_an_action_are_asked_for() {
+        let parsed = |text: &str| text.parse::<OnWait>();
+        let least = Duration::from_millis(10);
+        for (text, action) in [
+            ("10ms:print", Action::Print),
+            ("10ms:stop", Action::Stop),
+            (
+                "10ms:exec logger -t seqtrace 'a: b'",
+                Action::Exec("logger -t seqtrace 'a: b'".to_owned()),
+            ),
+        ] {
+            assert_eq!(parsed(text), Ok(OnWait { least, action }), "{text}");
+        }
+        for bad in [
+            "",
+            "10ms",
+            "print",
+            "0s:print",
+            "10ms:exec",
+            "10ms:dance",
+            "10ms:stop now",
+        ] {
+            assert!(parsed(bad).is_err(), "{bad} was taken");
+        }
+    }
+}
