@@ -14,7 +14,7 @@ use ratatui::{
     text::Span,
 };
 use seqtrace::{
-    aggregate::snapshot::Snapshot,
+    aggregate::snapshot::{Governor, Snapshot},
     tui::{Effect, Input, Options, State},
 };
 
@@ -243,4 +243,17 @@ fn losses_stand_in_the_header_and_are_set_off() {
         cell.modifier.contains(ratatui::style::Modifier::BOLD),
         "{cell:?}"
     );
+}
+
+#[test]
+fn what_the_probes_cost_stands_in_the_header_where_there_is_a_budget() {
+    let snapshots = recorded(Recorded::Storm);
+    Screen::of(&snapshots, 120, 40).assert_lacks(&["allowed"]);
+    let mut governed = Snapshot::clone(snapshots.last().expect("some"));
+    governed.governor = Some(Governor {
+        budget: 0.01,
+        now: 0.0042,
+        ..Governor::default()
+    });
+    Screen::of(&[Arc::new(governed)], 120, 40).assert_has(&["cost 0.42% of 1.00% allowed"]);
 }

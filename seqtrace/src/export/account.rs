@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use crate::{
     aggregate::{
         identity::Broken,
-        snapshot::{Costs, Coverage, Samples, Snapshot},
+        snapshot::{Costs, Coverage, Governor, Samples, Snapshot},
     },
-    export::quantity::{duration_inline, size},
+    export::quantity::{duration_inline, percent, size},
     plan::{Backend, Skip},
 };
 
@@ -257,11 +257,21 @@ pub(super) fn costs(costs: &Costs, width: Option<usize>) -> String {
     line("cost", &costs_inline(costs), width)
 }
 
-/// What tracing cost, in a few words: memory, and the time before counting began.
-pub fn costs_short(costs: &Costs) -> String {
+/// What tracing costs, in a few words: of the budget where there is one, memory, and the time before
+/// counting began.
+pub fn costs_short(snapshot: &Snapshot) -> String {
+    let costs = &snapshot.costs;
     let start_ns = costs.discover_ns.saturating_add(costs.attach_ns);
     let memory = size(costs.peak_rss_bytes);
-    format!("{memory}, {} to start", duration_inline(start_ns))
+    let start = duration_inline(start_ns);
+    match &snapshot.governor {
+        None => format!("{memory}, {start} to start"),
+        Some(Governor { budget, now, .. }) => format!(
+            "{} of {} allowed, {memory}, {start} to start",
+            percent(*now),
+            percent(*budget)
+        ),
+    }
 }
 
 /// What tracing cost, in one line.

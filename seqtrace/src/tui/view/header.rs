@@ -44,7 +44,7 @@ pub(super) fn draw(state: &State, buffer: &mut Buffer, area: Rect) {
     let rest = format!(
         "  sites {}  cost {}",
         account::covered(&data.newest.coverage),
-        account::costs_short(&data.newest.costs)
+        account::costs_short(&data.newest)
     );
     let style = if is_lost { theme.alarm() } else { PLAIN };
     print(buffer, below, 0, 0, &losses, style);
