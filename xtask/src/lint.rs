@@ -93,6 +93,9 @@ fn install(tool: &CrateTool) -> Result<std::path::PathBuf> {
                     "install",
                     "--quiet",
                     "--locked",
+                    // It runs once for each time that it is installed, where nothing is kept:
+                    // optimising it takes minutes longer than it saves.
+                    "--debug",
                     package,
                     "--version",
                     version,
