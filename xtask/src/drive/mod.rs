@@ -171,6 +171,8 @@ pub(crate) fn run(kernel: &str, size: (u16, u16)) -> Result<Tally> {
     let words = [
         &xtask.to_string_lossy(),
         "vm",
+        // So is what the live tests run with: nothing is built twice.
+        "--tests",
         "--tty",
         "--kernel",
         kernel,
