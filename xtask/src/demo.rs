@@ -12,7 +12,7 @@ use crate::{progress, tool};
 /// What runs in the guest: threads that exit while others read their process's times, renames
 /// against getcwd, mounts against path walks. As seqtrace's command it starts when the probes are
 /// in place, and ends with the time.
-const SCRIPT: &str = "exec seqtrace flame --duration 20s -o /share/out/demo.svg \
+const SCRIPT: &str = "exec seqtrace flame --budget off --duration 20s -o /share/out/demo.svg \
                       -- sh -c 'exec workload cputime rename mount > /dev/null'";
 
 /// Boots a PREEMPT_RT kernel, makes it contend, prints the table and leaves a flamegraph
