@@ -7,6 +7,7 @@ use globset::{Glob, GlobBuilder};
 
 mod blame;
 mod budget;
+mod explain;
 mod flame;
 mod limits;
 mod on_wait;
@@ -17,6 +18,7 @@ mod watch;
 
 pub use blame::{BlameArguments, Threshold};
 pub use budget::BudgetArguments;
+pub use explain::ExplainArguments;
 pub use flame::{FlameArguments, FlameFormat, SideArguments, WeightArgument};
 pub use limits::LimitArguments;
 pub use on_wait::{Action, OnWait};
@@ -79,6 +81,8 @@ pub enum Command {
     Audit(AuditArguments),
     /// Writes to one seqcount or lock: how many, by whom, how long it was held
     Watch(WatchArguments),
+    /// What the lockdep, lockup and stall reports of a log say about seqcounts, and whether to believe them
+    Explain(ExplainArguments),
     /// What this kernel and this user can do, with a fix for what they cannot
     Doctor(DoctorArguments),
 }

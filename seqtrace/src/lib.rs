@@ -21,6 +21,7 @@ pub mod collect;
 pub mod aggregate;
 pub mod recording;
 pub mod audit;
+pub mod explain;
 pub mod export;
 pub mod tui;
 pub mod command;

@@ -43,6 +43,7 @@ fn every_command_has_help() {
         &["diff", "--help"],
         &["export", "--help"],
         &["sites", "--help"],
+        &["explain", "--help"],
         &["doctor", "--help"],
     ] {
         let output = seqtrace(words);

@@ -9,6 +9,7 @@ pub mod backends;
 pub mod child;
 mod demand;
 pub mod doctor;
+pub mod explain;
 pub mod export;
 pub mod flame;
 mod govern;
@@ -82,6 +83,7 @@ pub fn run(config: &Config) -> Result<u8> {
         Task::Report(report) => recordings::report(report),
         Task::Export(words) => export::export(words),
         Task::Diff(diff) => recordings::compare(diff),
+        Task::Explain(asked) => explain::explain(asked, progress).map(|()| 0),
         Task::Flame(flame) => runtime()?.block_on(flame::flame(flame, progress)),
     }
 }

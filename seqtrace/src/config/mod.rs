@@ -15,11 +15,13 @@ use crate::cli::{
     TextSource, Threshold, TopArguments, TraceArguments, VerbosityArguments, WatchArguments,
 };
 
+mod explain;
 mod flame;
 mod limits;
 mod recording;
 mod sites;
 
+pub use explain::{Explain, ExplainForm};
 pub use flame::{Flame, Side};
 pub use limits::{Limits, Room};
 pub use recording::{Diff, Export, Form, Record, Report, Rotation};
@@ -96,6 +98,8 @@ pub enum Task {
         /// Where names come from.
         sources: Sources,
     },
+    /// What the reports of a log say.
+    Explain(Explain),
     /// What this kernel and this user can do.
     Doctor,
 }
@@ -211,6 +215,7 @@ impl Config {
             Command::Sites(arguments) => sites::task(arguments)?,
             Command::Watch(arguments) => watch_task(arguments),
             Command::Audit(arguments) => audit_task(&arguments),
+            Command::Explain(arguments) => explain::task(arguments)?,
             Command::Doctor(DoctorArguments { verbosity }) => (Task::Doctor, verbosity),
         };
         let VerbosityArguments { quiet, verbose } = verbosity;

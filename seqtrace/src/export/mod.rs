@@ -7,6 +7,7 @@ pub mod account;
 pub mod audit;
 pub mod card;
 pub mod diff;
+pub mod explain;
 pub mod flamegraph;
 pub mod folded;
 pub mod json;

@@ -234,6 +234,21 @@ fn notes(running: &Running, backends: Backends, unknown_hazards: Option<String>)
     notes
 }
 
+/// The sites of the kernel in a file, and its release where the file tells.
+///
+/// # Errors
+///
+/// When the file cannot be read, or is no kernel.
+pub(super) fn of_image(file: &Path, progress: bool) -> Result<(Option<String>, Catalog)> {
+    let input = Input {
+        image: Some(file.to_owned()),
+        modules: None,
+        debuginfo: None,
+    };
+    let (files, catalog) = files::scan(file, &input, progress)?;
+    Ok((files.release, catalog))
+}
+
 fn offline(file: &Path, input: &Input, progress: bool) -> Result<Found> {
     let since = Instant::now();
     let (files, catalog) = files::scan(file, input, progress)?;

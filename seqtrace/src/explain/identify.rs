@@ -1,0 +1,287 @@
+//! Stacks and classes → which seqcount is meant, and on which side of it a task is.
+//!
+//! The frame that counts is the one below `lock_acquire`: readers are inlined, so the `at:` of a report
+//! is the caller of the function that reads (`seqcount_lockdep_reader_access` passes `_RET_IP_`).
+
+use serde::Serialize;
+
+use super::{
+    known::{self, Side},
+    report::{Call, Frame, Lock},
+};
+
+/// How many frames above the lock functions may name what is taken.
+const FRAMES: usize = 4;
+
+/// Functions of lockdep, of locks and of the stack's own printing: who takes a lock is above them.
+const PRIMITIVES: [&str; 58] = [
+    "dump_stack",
+    "dump_stack_lvl",
+    "__dump_stack",
+    "show_stack",
+    "dump_backtrace",
+    "unwind_backtrace",
+    "walk_stackframe",
+    "lock_acquire",
+    "__lock_acquire",
+    "check_prev_add",
+    "check_prevs_add",
+    "validate_chain",
+    "check_noncircular",
+    "check_deadlock",
+    "mark_lock",
+    "mark_usage",
+    "mark_lock_irq",
+    "valid_state",
+    "print_circular_bug",
+    "print_usage_bug",
+    "print_deadlock_bug",
+    "print_irq_inversion_bug",
+    "check_usage",
+    "check_usage_forwards",
+    "check_usage_backwards",
+    "check_irq_usage",
+    "check_lock_unaligned",
+    "print_lock_invalid_wait_context",
+    "check_wait_context",
+    "lock_release",
+    "__lock_release",
+    "print_unlock_imbalance_bug",
+    "debug_check_no_locks_freed",
+    "lockdep_rcu_suspicious",
+    "verify_lock_unused",
+    "print_bad_irq_dependency",
+    "lock_acquire_exclusive",
+    "seqcount_lockdep_reader_access",
+    "read_seqbegin",
+    "read_seqcount_begin",
+    "__read_seqcount_begin",
+    "do_write_seqcount_begin",
+    "do_write_seqcount_begin_nested",
+    "write_seqcount_begin",
+    "write_seqcount_begin_nested",
+    "write_seqlock",
+    "write_seqlock_irq",
+    "write_seqlock_irqsave",
+    "write_seqlock_bh",
+    "__write_seqlock_irqsave",
+    "do_raw_write_seqcount_begin",
+    "seqprop_assert",
+    "__seqprop_assert",
+    "rt_spin_lock",
+    "__rt_spin_lock",
+    "rtlock_lock",
+    "rt_mutex_lock",
+    "fs_reclaim_acquire",
+];
+
+/// How the functions of locks begin that come in many variants.
+const PREFIXES: [&str; 19] = [
+    "_raw_spin_lock",
+    "__raw_spin_lock",
+    "_raw_read_lock",
+    "__raw_read_lock",
+    "_raw_write_lock",
+    "__raw_write_lock",
+    "_raw_spin_trylock",
+    "spin_lock",
+    "read_lock",
+    "write_lock",
+    "mutex_lock",
+    "__mutex_lock",
+    "down_read",
+    "down_write",
+    "__down_",
+    "percpu_down_",
+    "_spin_lock",
+    "rt_read_lock",
+    "rt_write_lock",
+];
+
+/// A seqcount that a stack shows somebody to use.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Object {
+    /// What it may be: one name, or several that the stack does not tell apart; as seqtrace calls them.
+    pub names: Vec<String>,
+    /// Which side of it.
+    pub side: Side,
+    /// The function that gave it away.
+    pub function: String,
+    /// The line of the log.
+    pub line: u64,
+}
+
+impl Object {
+    /// Its name, where there is no doubt.
+    pub fn name(&self) -> Option<&str> {
+        match self.names.as_slice() {
+            [name] => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a class is that of a seqcount, not of a lock.
+pub fn is_seqcount(lock: &Lock) -> bool {
+    if lock.wait.is_some_and(|wait| wait != (0, 0)) {
+        return false;
+    }
+    let base = lock.base();
+    base.contains("seqcount") || base.ends_with("seq") || base.contains("qdisc_running")
+}
+
+/// Whether a function belongs to lockdep or to a lock.
+pub fn is_primitive(function: &str) -> bool {
+    PRIMITIVES.contains(&function) || PREFIXES.iter().any(|prefix| function.starts_with(prefix))
+}
+
+/// The functions of a stack from the one that takes the lock outwards.
+pub fn callers(frames: &[Frame]) -> impl Iterator<Item = Call<'_>> {
+    let calls = frames
+        .iter()
+        .filter(|frame| !frame.unreliable)
+        .flat_map(Frame::calls);
+    calls.skip_while(|call| is_primitive(call.function))
+}
+
+/// The function that takes the lock.
+pub fn taker(frames: &[Frame]) -> Option<Call<'_>> {
+    callers(frames).next()
+}
+
+/// The frame of the machine code that takes the lock, whatever was inlined there.
+pub fn taker_frame(frames: &[Frame]) -> Option<&Frame> {
+    let reliable = frames.iter().filter(|frame| !frame.unreliable);
+    let mut own =
+        reliable.skip_while(|frame| frame.calls().all(|call| is_primitive(call.function)));
+    own.next()
+}
+
+/// The seqcount that is taken at the top of a stack.
+pub fn taken(frames: &[Frame]) -> Option<Object> {
+    let side = side(frames);
+    let inner = frames
+        .iter()
+        .filter(|frame| !frame.unreliable)
+        .skip_while(|frame| frame.calls().all(|call| is_primitive(call.function)))
+        .take(FRAMES)
+        .flat_map(Frame::calls);
+    for call in inner {
+        let sides = match side {
+            Some(side) => vec![side],
+            None => vec![Side::Reader, Side::Writer],
+        };
+        for side in sides {
+            if let Some(object) = object(call, side) {
+                return Some(object);
+            }
+        }
+    }
+    None
+}
+
+/// The seqcount whose writer this stack is inside of, while it takes something else.
+pub fn written(frames: &[Frame]) -> Option<Object> {
+    callers(frames).find_map(|call| object(call, Side::Writer))
+}
+
+fn object(call: Call<'_>, side: Side) -> Option<Object> {
+    let names = known::by_function(call.function, side);
+    (!names.is_empty()).then(|| Object {
+        names: names.into_iter().map(str::to_owned).collect(),
+        side,
+        function: call.function.to_owned(),
+        line: call.line,
+    })
+}
+
+/// Which side the primitives at the top of a stack are of, where they were not inlined away.
+pub fn side(frames: &[Frame]) -> Option<Side> {
+    let calls = frames.iter().flat_map(Frame::calls);
+    let mut primitives = calls.take_while(|call| is_primitive(call.function));
+    primitives.find_map(|call| {
+        let function = call.function;
+        if function.contains("seqcount_lockdep_reader") || function.contains("read_seq") {
+            Some(Side::Reader)
+        } else if function.contains("write_seq") {
+            Some(Side::Writer)
+        } else {
+            None
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::report::Inlined;
+
+    fn frame(function: &str, inlined: &[&str]) -> Frame {
+        Frame {
+            function: function.to_owned(),
+            offset: Some(0x10),
+            inlined: inlined
+                .iter()
+                .map(|function| Inlined {
+                    function: (*function).to_owned(),
+                    ..Inlined::default()
+                })
+                .collect(),
+            ..Frame::default()
+        }
+    }
+
+    #[test]
+    fn the_frame_below_lock_acquire_names_the_reader() {
+        let frames = [
+            frame("__lock_acquire", &["validate_chain"]),
+            frame("lock_acquire", &[]),
+            frame(
+                "___slab_alloc",
+                &[
+                    "seqcount_lockdep_reader_access",
+                    "read_mems_allowed_begin",
+                    "get_any_partial",
+                ],
+            ),
+            frame("__slab_alloc", &[]),
+        ];
+        let object = taken(&frames).expect("it is known");
+        assert_eq!(object.name(), Some("task_struct.mems_allowed_seq"));
+        assert_eq!(object.side, Side::Reader);
+        assert_eq!(
+            taker(&frames).expect("a function").function,
+            "read_mems_allowed_begin"
+        );
+        assert_eq!(
+            taker_frame(&frames).expect("a frame").function,
+            "___slab_alloc"
+        );
+    }
+
+    #[test]
+    fn a_reader_of_several_seqcounts_is_not_guessed() {
+        let frames = [frame("lock_acquire", &[]), frame("path_init", &[])];
+        let object = taken(&frames).expect("it is known");
+        assert_eq!(object.names, ["mount_lock", "rename_lock"]);
+        assert_eq!(object.name(), None);
+    }
+
+    #[test]
+    fn locks_of_seqlocks_are_no_seqcounts() {
+        for (class, wait, expected) in [
+            ("&s->seqcount#2", Some((0, 0)), true),
+            ("tk_core.seq.seqcount", Some((0, 0)), true),
+            ("&dentry->d_seq", None, true),
+            ("rename_lock", Some((2, 2)), false),
+            ("&(&sig->stats_lock)->lock", Some((2, 2)), false),
+        ] {
+            let lock = Lock {
+                class: class.to_owned(),
+                wait,
+                ..Lock::default()
+            };
+            assert_eq!(is_seqcount(&lock), expected, "{class}");
+        }
+    }
+}
