@@ -3,13 +3,14 @@
 
 use std::{
     env,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::progress;
+use crate::{cache, progress};
 
 /// The path of `program`, installing the Debian package that holds it if need be.
 pub(crate) fn ensure_program(program: &str, package: &str) -> Result<PathBuf> {
@@ -18,6 +19,10 @@ pub(crate) fn ensure_program(program: &str, package: &str) -> Result<PathBuf> {
     }
     if !nix::unistd::geteuid().is_root() || find("apt-get").is_none() {
         bail!("failed to find `{program}`: install it (Debian's package is `{package}`)");
+    }
+    let _alone = alone()?;
+    if let Some(path) = find(program) {
+        return Ok(path);
     }
     progress::step("Installing", package);
     let mut install = Command::new("apt-get");
@@ -30,6 +35,20 @@ pub(crate) fn ensure_program(program: &str, package: &str) -> Result<PathBuf> {
         run(&mut install)?;
     }
     find(program).with_context(|| format!("`{package}` was installed but has no `{program}`"))
+}
+
+/// Waits until no other task installs something, and keeps others waiting until the file is dropped: two guests that
+/// start at once need the same programs, and apt refuses to be run twice.
+fn alone() -> Result<File> {
+    let folder = cache::directory()?;
+    fs::create_dir_all(&folder)
+        .with_context(|| format!("failed to create `{}`", folder.display()))?;
+    let path = folder.join("installing.lock");
+    let file =
+        File::create(&path).with_context(|| format!("failed to create `{}`", path.display()))?;
+    file.lock()
+        .with_context(|| format!("failed to lock `{}`", path.display()))?;
+    Ok(file)
 }
 
 /// Looks for a program where root's commands may lie too, whatever `PATH` says.
