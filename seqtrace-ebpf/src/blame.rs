@@ -111,7 +111,8 @@ fn follow(address: u64, sequence: u32, edge: &mut Edge) -> u64 {
 }
 
 /// What a task is doing now. `on_cpu` is set from before the task is switched to until after it is
-/// switched away from (`kernel/sched/core.c`, `prepare_task`, `finish_task`).
+/// switched away from (`kernel/sched/core.c`, `prepare_task`, `finish_task`). It is 0 or 1 in an `int`, since 7.3 in a
+/// byte with others behind it: the first byte says it either way.
 #[inline]
 fn state(task: u64, settings: &Settings) -> u32 {
     let Settings {
@@ -122,7 +123,7 @@ fn state(task: u64, settings: &Settings) -> u32 {
     if task_on_cpu == NO_MEMBER || task_state == NO_MEMBER {
         return state::UNKNOWN;
     }
-    let on_cpu = task::read::<u32>(task + u64::from(task_on_cpu));
+    let on_cpu = task::read::<u8>(task + u64::from(task_on_cpu));
     let asleep = task::read::<u32>(task + u64::from(task_state));
     let (Some(on_cpu), Some(asleep)) = (on_cpu, asleep) else {
         return state::UNKNOWN;
