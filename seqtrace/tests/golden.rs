@@ -21,6 +21,8 @@ use seqtrace::{
 mod card;
 #[path = "golden/foreign.rs"]
 mod foreign;
+#[path = "golden/published.rs"]
+mod published;
 #[path = "golden/schema.rs"]
 mod schema;
 #[path = "golden/sites.rs"]

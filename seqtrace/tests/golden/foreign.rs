@@ -1,94 +1,25 @@
-//! Formats of other tools, read by what is not ours: the schema that speedscope publishes, and a reader of
-//! the protobuf encoding that knows nothing of our messages.
+//! Formats of other tools, read by what is not ours: the definitions that pprof, Perfetto and speedscope
+//! publish.
 
-use std::{collections::BTreeMap, fs, io::Read as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Read as _,
+};
 
 use seqtrace::{
     aggregate::{SiteLabel, occurrence::Occurrence, snapshot::Snapshot},
     export::{perfetto, pprof, speedscope},
     plan::{Backend, Kind},
-    recording::{FORMAT, Header, Reader, Writer},
+    recording::{Entry, FORMAT, Header, Reader, Writer},
 };
 use serde_json::Value;
 
-use super::{data, schema, snapshot};
-
-/// A field of a message.
-#[derive(Clone, Debug, PartialEq)]
-enum Field {
-    Number(u64),
-    Bytes(Vec<u8>),
-}
-
-/// The fields of a message by their numbers, in their order (protobuf's wire format).
-type Fields = BTreeMap<u64, Vec<Field>>;
-
-fn varint(bytes: &mut &[u8]) -> u64 {
-    let mut number = 0;
-    for shift in (0..).step_by(7) {
-        let (byte, rest) = bytes.split_first().expect("a byte");
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    number
-}
-
-fn fields(mut bytes: &[u8]) -> Fields {
-    let mut fields = Fields::new();
-    while !bytes.is_empty() {
-        let key = varint(&mut bytes);
-        let field = match key & 7 {
-            0 => Field::Number(varint(&mut bytes)),
-            1 => {
-                let (number, rest) = bytes.split_first_chunk().expect("eight bytes");
-                bytes = rest;
-                Field::Number(u64::from_le_bytes(*number))
-            }
-            2 => {
-                let length = varint(&mut bytes) as usize;
-                let (inside, rest) = bytes.split_at(length);
-                bytes = rest;
-                Field::Bytes(inside.to_vec())
-            }
-            other => panic!("wire type {other}"),
-        };
-        fields.entry(key >> 3).or_default().push(field);
-    }
-    fields
-}
-
-fn numbers(fields: &Fields, number: u64) -> Vec<u64> {
-    let found = fields.get(&number).into_iter().flatten();
-    found
-        .flat_map(|field| match field {
-            Field::Number(number) => vec![*number],
-            Field::Bytes(packed) => {
-                let mut packed = packed.as_slice();
-                std::iter::from_fn(|| (!packed.is_empty()).then(|| varint(&mut packed))).collect()
-            }
-        })
-        .collect()
-}
-
-fn messages(fields: &Fields, number: u64) -> Vec<Fields> {
-    texts(fields, number)
-        .iter()
-        .map(|bytes| self::fields(bytes))
-        .collect()
-}
-
-fn texts(fields: &Fields, number: u64) -> Vec<Vec<u8>> {
-    let found = fields.get(&number).into_iter().flatten();
-    found
-        .map(|field| match field {
-            Field::Bytes(bytes) => bytes.clone(),
-            Field::Number(number) => panic!("{number} is no message"),
-        })
-        .collect()
-}
+use super::{
+    data,
+    published::{self, Published, inside, messages, number, numbers, text},
+    schema, snapshot,
+};
 
 fn totals(snapshot: &Snapshot) -> [u64; 2] {
     let rows = snapshot.rows.iter();
@@ -96,44 +27,51 @@ fn totals(snapshot: &Snapshot) -> [u64; 2] {
     [events, rows.map(|row| row.total_ns).sum()]
 }
 
+/// A recording of a real kernel, made by `seqtrace record`.
+fn recorded() -> Reader<&'static [u8]> {
+    let bytes = include_bytes!("../data/recordings/6.12-rt.seqtrace").as_slice();
+    Reader::open(bytes).expect("a recording")
+}
+
+/// The snapshots of these names, and the last one of the recording.
+fn snapshots<'a>(names: &'a [&str]) -> impl Iterator<Item = (&'a str, Snapshot)> {
+    let last = recorded().last_snapshot().expect("it has one").snapshot;
+    let made = names.iter().map(|name| (*name, snapshot(name)));
+    made.chain([("recorded", last)])
+}
+
 #[test]
 fn pprof_has_the_totals_of_the_table() {
-    for name in ["realtime", "losses"] {
-        let snapshot = snapshot(name);
+    let published = Published::compile("profile.proto");
+    for (name, snapshot) in snapshots(&["realtime", "losses"]) {
         let packed = pprof::profile(&snapshot);
         let mut bytes = Vec::new();
         flate2::read::GzDecoder::new(packed.as_slice())
             .read_to_end(&mut bytes)
             .expect("gzip");
-        // profile.proto: 1 sample_type, 2 sample, 4 location, 5 function, 6 string_table.
-        let profile = fields(&bytes);
-        let strings = texts(&profile, 6);
-        assert_eq!(strings[0], b"");
-        let text = |number: u64| String::from_utf8(strings[number as usize].clone()).expect("text");
-        let types = messages(&profile, 1);
-        let units: Vec<String> = types.iter().map(|kind| text(numbers(kind, 2)[0])).collect();
-        assert_eq!(units, ["count", "nanoseconds"]);
-        let samples = messages(&profile, 2);
-        let sum = |at: usize| {
-            samples
-                .iter()
-                .map(|sample| numbers(sample, 2)[at])
-                .sum::<u64>()
-        };
-        assert_eq!([sum(0), sum(1)], totals(&snapshot), "{name}");
-        let functions = messages(&profile, 5);
-        let locations = messages(&profile, 4);
+        let profile = published.read("perftools.profiles.Profile", &bytes);
+        let strings = published::texts(&profile, "string_table");
+        assert_eq!(strings[0], "");
+        let text = |number: u64| strings[number as usize].as_str();
+        let types = messages(&profile, "sample_type");
+        let units = types.iter().map(|kind| text(number(kind, "unit")));
+        assert_eq!(units.collect::<Vec<_>>(), ["count", "nanoseconds"]);
+        let samples = messages(&profile, "sample");
+        let values = samples.iter().map(|sample| numbers(sample, "value"));
+        let sums = values.fold([0, 0], |sums, of| [sums[0] + of[0], sums[1] + of[1]]);
+        assert_eq!(sums, totals(&snapshot), "{name}");
+        let functions = messages(&profile, "function");
+        let locations = messages(&profile, "location");
         for sample in &samples {
-            let ids = numbers(sample, 1);
-            let names: Vec<String> = ids
-                .iter()
-                .map(|id| {
-                    let location = &locations[*id as usize - 1];
-                    assert_eq!(numbers(location, 1), [*id]);
-                    let function = numbers(&messages(location, 4)[0], 1)[0];
-                    text(numbers(&functions[function as usize - 1], 2)[0])
-                })
-                .collect();
+            let ids = numbers(sample, "location_id");
+            let function = |id: &u64| {
+                let location = &locations[*id as usize - 1];
+                assert_eq!(number(location, "id"), *id);
+                let line = &messages(location, "line")[0];
+                let function = &functions[number(line, "function_id") as usize - 1];
+                text(number(function, "name"))
+            };
+            let names: Vec<&str> = ids.iter().map(function).collect();
             assert!(
                 names[0].ends_with(']'),
                 "the seqcount is innermost: {names:?}"
@@ -147,8 +85,7 @@ fn speedscope_takes_the_document() {
     let path = data("schemas/speedscope.json");
     let published = fs::read_to_string(path).expect("the schema is there");
     let published: Value = serde_json::from_str(&published).expect("JSON");
-    for name in ["realtime", "losses", "quiet"] {
-        let snapshot = snapshot(name);
+    for (name, snapshot) in snapshots(&["realtime", "losses", "quiet"]) {
         let document = speedscope::document(&snapshot);
         let document: Value = serde_json::from_str(&document).expect("JSON");
         assert_eq!(
@@ -211,21 +148,21 @@ fn waits() -> Vec<u8> {
 fn perfetto_has_a_slice_for_each_wait_and_an_arrow_to_its_owner() {
     let bytes = waits();
     let drawn = perfetto::trace(&mut Reader::open(bytes.as_slice()).expect("a recording"));
-    // trace_packet.proto: 8 timestamp, 11 track_event, 60 track_descriptor.
-    let packets = messages(&fields(&drawn), 1);
+    let published = Published::compile("perfetto_trace.proto.zst");
+    let trace = published.read("perfetto.protos.Trace", &drawn);
     let mut tracks = BTreeMap::new();
     let mut told = Vec::new();
-    for packet in &packets {
-        assert_eq!(numbers(packet, 10), [1], "one sequence");
-        for track in messages(packet, 60) {
-            let name = String::from_utf8(texts(&track, 2)[0].clone()).expect("text");
-            tracks.insert(numbers(&track, 1)[0], name);
+    for packet in messages(&trace, "packet") {
+        assert_eq!(number(&packet, "trusted_packet_sequence_id"), 1);
+        if let Some(track) = inside(&packet, "track_descriptor") {
+            tracks.insert(number(&track, "uuid"), text(&track, "name"));
         }
-        for event in messages(packet, 11) {
-            let on = tracks[&numbers(&event, 11)[0]].clone();
-            let kind = ["", "begin", "end", "instant"][numbers(&event, 9)[0] as usize];
-            let flows = (numbers(&event, 47).len(), numbers(&event, 48).len());
-            told.push((on, kind, numbers(packet, 8)[0], flows));
+        if let Some(event) = inside(&packet, "track_event") {
+            let on = tracks[&number(&event, "track_uuid")].clone();
+            let kind = ["", "begin", "end", "instant"][number(&event, "type") as usize];
+            let flows = ["flow_ids", "terminating_flow_ids"];
+            let [from, to] = flows.map(|field| numbers(&event, field).len());
+            told.push((on, kind, number(&packet, "timestamp"), (from, to)));
         }
     }
     let cpu = told.iter().filter(|(on, ..)| on == "CPU 0");
@@ -250,4 +187,41 @@ fn perfetto_has_a_slice_for_each_wait_and_an_arrow_to_its_owner() {
     );
     let lanes = tracks.values().filter(|name| *name == "CPU 0").count();
     assert_eq!(lanes, 2, "two waits went on at once: {tracks:?}");
+}
+
+#[test]
+fn perfetto_takes_each_event_of_a_real_recording() {
+    let mut reader = recorded();
+    let mut events = 0;
+    while let Some(entry) = reader.next(true) {
+        events += u64::from(matches!(entry, Entry::Event(_)));
+    }
+    let drawn = perfetto::trace(&mut recorded());
+    let published = Published::compile("perfetto_trace.proto.zst");
+    let trace = published.read("perfetto.protos.Trace", &drawn);
+    let packets = messages(&trace, "packet");
+    let tracks = packets
+        .iter()
+        .filter_map(|packet| inside(packet, "track_descriptor"));
+    let cpus: BTreeSet<u64> = tracks
+        .filter(|track| text(track, "name").starts_with("CPU "))
+        .map(|track| number(&track, "uuid"))
+        .collect();
+    let mut begun = 0;
+    let mut ended = 0;
+    for event in packets
+        .iter()
+        .filter_map(|packet| inside(packet, "track_event"))
+    {
+        let on_cpu = u64::from(cpus.contains(&number(&event, "track_uuid")));
+        match number(&event, "type") {
+            2 => ended += on_cpu,
+            _ => begun += on_cpu,
+        }
+    }
+    assert!(
+        events > 20 && ended > 20,
+        "{events} events, {ended} of them last"
+    );
+    assert_eq!(begun, events);
 }
