@@ -8,9 +8,11 @@
  *
  * Where the reader spins, it is on another CPU. The writer, inside, offers the episode; the reader
  * takes it with interrupts off, and nothing keeps it from beginning. The writer then stays inside for
- * HOLD_TURNS turns of its own loop and for hold_ns, whichever is longer. A guest whose CPUs take turns
- * at each pause gives the reader as many turns. An offer lasts OFFER_NS: the reader may have been
- * preempted by who waits for the writer's CPU, so the writer comes out and offers again.
+ * hold_ns, and for HOLD_TURNS turns of its own loop: a guest whose CPUs take turns at each pause gives
+ * the reader as many, also where the host let the guest stand still until hold_ns was over. Interrupts
+ * are off, because while the writer's CPU does other work the reader has no turn. An offer lasts
+ * OFFER_NS: the reader may have been preempted by who waits for the writer's CPU, so the writer comes
+ * out and offers again.
  */
 #include <linux/cpumask.h>
 #include <linux/irqflags.h>
@@ -22,13 +24,14 @@
 #define HOLD_TURNS 8
 #define OFFER_NS 100000
 
-enum { IDLE, OFFERED, TAKEN };
+enum { IDLE, OFFERED, TAKEN, THROUGH };
 
 struct episode {
 	struct reader *reader;
 	struct task_struct *task;	/* the reader's */
 	unsigned int count;
 	int state;			/* of a spinner's episode */
+	unsigned long irq_flags;	/* of its writer */
 	unsigned int inside, done;	/* number of the episode that a blocker is to begin, has ended */
 };
 
@@ -66,8 +69,12 @@ static void spinner_before(struct section *section)
 
 static void spinner_inside(struct section *section)
 {
-	if (section->tries == 1)
-		local_irq_restore(section->irq_flags);
+	struct episode *episode = section->episode;
+
+	if (section->tries > 1)
+		return;
+	cmpxchg(&episode->state, TAKEN, THROUGH);
+	local_irq_restore(section->irq_flags);
 }
 
 static const struct drive spinning = { .before = spinner_before, .inside = spinner_inside };
@@ -95,9 +102,22 @@ static void hold_for_spinner(struct hold *hold)
 		cpu_relax();
 	if (cmpxchg(&episode->state, OFFERED, IDLE) == OFFERED)
 		return;
+	local_irq_save(episode->irq_flags);
 	end_ns = now_ns() + hold_ns;
-	for (turns = 0; turns < HOLD_TURNS || now_ns() < end_ns; turns++)
+	while (now_ns() < end_ns)
 		cpu_relax();
+	for (turns = 0; turns < HOLD_TURNS; turns++)
+		cpu_relax();
+}
+
+/* Out again, but no interrupt yet: its work would be in the reader's time. */
+static void let_go(struct episode *episode)
+{
+	if (READ_ONCE(episode->state) == IDLE)
+		return;
+	while (READ_ONCE(episode->state) == TAKEN)
+		cpu_relax();
+	local_irq_restore(episode->irq_flags);
 }
 
 /* Nothing but the read itself: in particular not read_ns. */
@@ -149,8 +169,10 @@ static int writer(void *argument)
 		do {
 			write_section(kind, holder, block ? hold_for_blocker : hold_for_spinner,
 				      episode);
+			if (!block)
+				let_go(episode);
 			cond_resched();
-		} while (!block && READ_ONCE(episode->state) != TAKEN);
+		} while (!block && READ_ONCE(episode->state) == IDLE);
 		wait_for(&episode->done, i);
 		WRITE_ONCE(episode->state, IDLE);
 	}

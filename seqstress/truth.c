@@ -45,7 +45,7 @@ noinline void section_begins(struct section *section)
 	atomic64_inc(&truth->reads);
 	if (section->tries++)
 		atomic64_inc(&truth->retries);
-	if (section->tries == 2)
+	if (section->tries == 2 && !section->retried_ns)
 		section->retried_ns = now_ns();
 	section->begun = true;
 	section->locked = false;
@@ -130,6 +130,8 @@ noinline void section_takes(struct section *section, const struct data *data)
 noinline void section_retries(struct section *section)
 {
 	section->begun = false;
+	if (section->tries == 1)
+		section->retried_ns = now_ns();
 	cpu_relax();
 }
 

@@ -4,7 +4,7 @@ use crate::{
     audit, blame, catalog, disturbance, governor,
     guest::Guest,
     holds, killed, numbers, privilege, refusal, retries, session, shutdown, sites,
-    truth::{damaged, forced, free, inexact, small_maps},
+    truth::{contended, damaged, forced, free, inexact, small_maps, times},
 };
 
 /// A case: panics when it does not hold, else returns the numbers that it looked at.
@@ -70,6 +70,10 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         forced::a_block_by_force_is_seen_at_its_lock,
     ),
     (
+        "what_slept_is_what_the_tracepoint_saw",
+        contended::what_slept_is_what_the_tracepoint_saw,
+    ),
+    (
         "a_retry_by_force_is_a_retry",
         forced::a_retry_by_force_is_a_retry,
     ),
@@ -80,6 +84,14 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "a_hold_by_force_is_a_hold",
         forced::a_hold_by_force_is_a_hold,
+    ),
+    (
+        "a_wait_lasts_as_long_as_it_was",
+        times::a_wait_lasts_as_long_as_it_was,
+    ),
+    (
+        "a_hold_lasts_as_long_as_it_was",
+        times::a_hold_lasts_as_long_as_it_was,
     ),
     (
         "free_readers_are_counted_as_they_waited",
@@ -246,8 +258,21 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "free_readers_are_counted_as_they_waited",
         ],
     ),
+    (
+        "times",
+        &[
+            "a_wait_lasts_as_long_as_it_was",
+            "a_hold_lasts_as_long_as_it_was",
+        ],
+    ),
     ("stacks", &["a_flamegraph_is_drawn_or_its_lack_is_told"]),
-    ("contention", &["a_block_by_force_is_seen_at_its_lock"]),
+    (
+        "contention",
+        &[
+            "a_block_by_force_is_seen_at_its_lock",
+            "what_slept_is_what_the_tracepoint_saw",
+        ],
+    ),
     (
         "blame",
         &[

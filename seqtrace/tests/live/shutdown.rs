@@ -43,8 +43,8 @@ pub(crate) fn the_end_leaves_no_probe(guest: &Guest) -> String {
     let detach = detach.and_then(|rest| rest.split_whitespace().next());
     let detach = detach.unwrap_or_else(|| panic!("no time in: {}", run.stderr));
     guest::figure("attach", format_args!("{:.1} s", attach.as_secs_f64()));
-    guest::figure("detach", detach);
-    format!("attached in {attach:?}, detached in {detach}")
+    guest::figure("detach", format_args!("{detach} s"));
+    format!("attached in {attach:?}, detached in {detach} s")
 }
 
 pub(crate) fn an_interrupt_while_attaching_leaves_no_probe(_: &Guest) -> String {

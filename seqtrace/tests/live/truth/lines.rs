@@ -39,7 +39,7 @@ impl Lines {
         let verdict = if difference == 0 {
             ""
         } else if difference <= doubtful {
-            " (doubtful)"
+            " (near)"
         } else if difference <= self.missed + doubtful {
             self.missed -= difference - doubtful;
             " (missed)"

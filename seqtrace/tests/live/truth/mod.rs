@@ -1,6 +1,7 @@
 //! The numbers against the truth: the module `seqstress` makes readers wait, retry and fall back, and
 //! counts what they did. It stands in `seqstress/`; the harness builds it for the guest's kernel.
 
+pub(crate) mod contended;
 pub(crate) mod damaged;
 pub(crate) mod forced;
 pub(crate) mod free;
@@ -10,3 +11,4 @@ pub(crate) mod module;
 pub(crate) mod rows;
 pub(crate) mod shared;
 pub(crate) mod small_maps;
+pub(crate) mod times;

@@ -34,6 +34,7 @@ pub(crate) struct Holder {
     pub(crate) comm: String,
     pub(crate) pid: u32,
     pub(crate) holds: u64,
+    pub(crate) hold_ns: u64,
 }
 
 /// One reader: a function that reads through one API.
@@ -42,6 +43,7 @@ pub(crate) struct Reader {
     pub(crate) function: String,
     pub(crate) wait: Wait,
     pub(crate) waits: u64,
+    pub(crate) wait_ns: u64,
     pub(crate) slept: u64,
     /// Waits that may have been none, and others that may have been.
     pub(crate) doubtful: u64,
@@ -52,6 +54,8 @@ pub(crate) struct Reader {
     pub(crate) fallbacks: u64,
     /// Runs of retries that ended in a check that passed, by length from 1 on.
     pub(crate) runs: Vec<u64>,
+    /// From the first failed check of each run to the one that passed.
+    pub(crate) run_ns: u64,
     /// Runs longer than those.
     pub(crate) longer_runs: u64,
     /// Reads that a check passed though a writer had been at the data: the primitives are broken.
