@@ -133,8 +133,10 @@ pub async fn observed(
     ))
     .await;
     let session = Arc::new(Mutex::new(session));
-    let budget = request.trace.budget.unwrap_or(1.0);
-    match meter.map(|meter| Watchdog::start(&session, meter?, hits, &prepared.plan, budget)) {
+    let watchdog = meter
+        .zip(request.trace.budget)
+        .map(|(meter, budget)| Watchdog::start(&session, meter?, hits, &prepared.plan, budget));
+    match watchdog {
         Some(Ok(watchdog)) => run.guard(watchdog),
         Some(Err(error)) => run.note(format!("the budget is not kept: {error:#}")),
         None => {}
@@ -166,7 +168,7 @@ pub async fn observed(
     govern::lock(&session)
         .detach(|at: attach::Progress| progress.report(at.done as u64, at.total as u64));
     drop(progress);
-    info!("probes taken off in {:?}", since.elapsed());
+    info!("probes taken off in {:.1} s", since.elapsed().as_secs_f64());
     let mut batch = run.collector.final_batch(elapsed)?;
     let mut rest = Arrivals {
         records: std::mem::take(&mut batch.records),
