@@ -11,6 +11,7 @@ mod lint;
 mod live;
 mod manual;
 mod object;
+mod picture;
 mod progress;
 mod score;
 mod seqstress;
@@ -46,6 +47,7 @@ enum Task {
     Fuzz(fuzz::Args),
     Bench(bench::Args),
     Manual(manual::Args),
+    Picture(picture::Args),
     /// Builds the eBPF object into seqtrace/prebuilt
     BuildEbpf(object::Options),
     /// Installs the linker of the eBPF object into the tool cache
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Task::Fuzz(args) => fuzz::fuzz(&args),
         Task::Bench(args) => bench::bench(&args),
         Task::Manual(args) => manual::manual(&args),
+        Task::Picture(args) => picture::picture(&args),
         Task::BuildEbpf(options) => object::build_ebpf(options).map(|()| ExitCode::SUCCESS),
         Task::InstallBpfLinker => object::install_bpf_linker().map(|()| ExitCode::SUCCESS),
     };

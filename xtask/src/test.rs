@@ -8,7 +8,9 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{drive, fuzz, kernels, lint, live, object, progress, score, tally::Tally, tool};
+use crate::{
+    drive, fuzz, kernels, lint, live, object, picture, progress, score, tally::Tally, tool,
+};
 
 /// Kernels that the live tests run on; on the others by `--kernel`.
 const KERNELS: [&str; 3] = ["6.1-rt", "6.12-rt", "6.12"];
@@ -16,8 +18,8 @@ const KERNELS: [&str; 3] = ["6.1-rt", "6.12-rt", "6.12"];
 /// Seconds that each fuzz target runs.
 const FUZZ_S: u32 = 20;
 
-/// Formats, lints, the eBPF object, unit and command-line tests, fuzzing, a score, a drive of the live
-/// view, and live tests on three kernels
+/// Formats, lints, the eBPF object, unit and command-line tests, flamegraphs in a browser, fuzzing, a score, a drive of
+/// the live view, and live tests on three kernels
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Only the live tests
@@ -45,6 +47,7 @@ pub(crate) fn test(args: &Args) -> Result<ExitCode> {
         tally.add(lint::lint()?);
         tally.add(object());
         tally.add(rings_one_and_two()?);
+        tally.add(picture::run()?);
         tally.add(fuzz::run(FUZZ_S, &[])?);
         tally.add(score::test()?);
         tally.add(drive::run(drive::KERNEL, (120, 40))?);
