@@ -5,9 +5,9 @@
 //! the time in the report.
 
 use std::{
-    env, fs,
+    fs::{self, File},
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -60,15 +60,18 @@ pub(crate) fn run() -> Result<Tally> {
 
 fn look(recording: &Path) -> Result<Tally> {
     let browser = tool::ensure_program(CHROMIUM, CHROMIUM)?;
-    progress::step("Drawing", recording.display());
+    let file = recording
+        .to_str()
+        .context("the recording's name is no text")?;
+    progress::step("Drawing", file);
     let folder = tool::workspace().join(FOLDER);
     fs::create_dir_all(&folder).context("failed to create the folder of the pictures")?;
-    let share = share(&seqtrace(&["report", "--json"], recording, &[])?)?;
+    let share = share(&tool::seqtrace(&["report", "--json", file])?)?;
     let mut tally = Tally::default();
     for side in ["reader", "writer", "blame"] {
         let drawing = folder.join(format!("{side}.svg"));
         let output = drawing.to_str().context("the folder's name is no text")?;
-        seqtrace(&["flame"], recording, &[&format!("--{side}"), "-o", output])?;
+        tool::seqtrace(&["flame", file, &format!("--{side}"), "-o", output])?;
         let shown = show(&browser, &drawing);
         let checked = shown
             .and_then(|document| check(&document, share))
@@ -82,46 +85,32 @@ fn look(recording: &Path) -> Result<Tally> {
     Ok(tally)
 }
 
-/// The standard output of a command on the recording.
-fn seqtrace(command: &[&str], recording: &Path, options: &[&str]) -> Result<Vec<u8>> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .args(["run", "--quiet", "--locked", "--package", "seqtrace", "--"])
-        .args(command)
-        .arg(recording)
-        .args(options)
-        .current_dir(tool::workspace());
-    output(&mut cargo)
-}
-
 /// Opens a drawing with a search, leaves a picture beside it, and returns the document as its script left it.
 fn show(browser: &Path, drawing: &Path) -> Result<String> {
     let address = format!("file://{}?s={SEQCOUNT}", drawing.display());
+    // It complains of buses and devices that a bare machine does not have.
+    let log = drawing.with_extension("log");
     let open = |option: &str| {
-        let mut chromium = Command::new(browser);
-        // The sandbox needs a user that is not root; what is opened is our own.
-        chromium
+        let output = Command::new(browser)
+            // The sandbox needs a user that is not root; what is opened is our own.
             .args(["--no-sandbox", "--disable-gpu", "--window-size=1280,640"])
-            .args(["--virtual-time-budget=5000", option, &address]);
-        output(&mut chromium)
+            .args(["--virtual-time-budget=5000", option, &address])
+            .stdin(Stdio::null())
+            .stderr(File::create(&log).context("failed to write beside the drawing")?)
+            .output()
+            .context("failed to start the browser")?;
+        let status = output.status;
+        ensure!(
+            status.success(),
+            "the browser failed: {status}, see {}",
+            log.display()
+        );
+        Ok(output.stdout)
     };
     let picture = drawing.with_extension("png");
     open(&format!("--screenshot={}", picture.display()))?;
     ensure!(picture.exists(), "no picture was taken");
     String::from_utf8(open("--dump-dom")?).context("the document is no text")
-}
-
-fn output(command: &mut Command) -> Result<Vec<u8>> {
-    let output = command
-        .output()
-        .with_context(|| format!("failed to start {command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?} failed: {}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(output.stdout)
 }
 
 /// The seqcount's share of all time in a report, in percent.

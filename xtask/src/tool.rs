@@ -60,6 +60,16 @@ fn find(program: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
+/// The standard output of our own program, built as it is.
+pub(crate) fn seqtrace(words: &[&str]) -> Result<Vec<u8>> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["run", "--quiet", "--locked", "--package", "seqtrace", "--"])
+        .args(words)
+        .current_dir(workspace());
+    output(&mut cargo)
+}
+
 /// Runs a command to success; its standard output goes to our standard error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command

@@ -78,6 +78,7 @@ async fn screen(
     let controls = Controls {
         interrupt: interrupt.clone(),
         interval,
+        recorded: None,
     };
     let colour = is_colourful(view.colour);
     let mut screen = None;

@@ -222,7 +222,8 @@ impl Observer for Recorder {
     }
 }
 
-fn header(snapshot: &Snapshot, part: u32) -> Result<Header> {
+/// What this machine says of a recording of it that begins now.
+pub(super) fn header(snapshot: &Snapshot, part: u32) -> Result<Header> {
     let host = uname().context("failed to read the host's name")?;
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).context("failed to read the clock")?;
     let wall = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -37,6 +37,7 @@ pub async fn replay(path: &Path, colour: Colour) -> Result<u8> {
         return recordings::replay(path);
     }
     let mut reader = recordings::open(path)?;
+    let recorded = Some(reader.header().clone());
     let mut snapshots = recordings::snapshots(&mut reader).peekable();
     if snapshots.peek().is_none() {
         bail!(
@@ -50,6 +51,7 @@ pub async fn replay(path: &Path, colour: Colour) -> Result<u8> {
     let controls = Controls {
         interrupt: interrupt.clone(),
         interval,
+        recorded,
     };
     let (failed, failures) = mpsc::channel();
     let screen = Screen::open(live::is_colourful(colour), controls, failed)?;

@@ -22,6 +22,7 @@ use tokio::{
 use crate::{
     aggregate::snapshot::Snapshot,
     command::{interrupt::Interrupt, save, terminal},
+    recording::Header,
     tui::{Effect, Input, Options, State},
 };
 
@@ -35,6 +36,8 @@ pub struct Controls {
     pub interrupt: Interrupt,
     /// Takes other times between two snapshots.
     pub interval: watch::Sender<Duration>,
+    /// The recording that is shown; `None`: what happens now.
+    pub recorded: Option<Header>,
 }
 
 /// A screen; dropping it gives the terminal back.
@@ -173,7 +176,8 @@ fn has_quit(effect: Effect, state: &mut State, controls: &Controls) -> bool {
             controls.interval.send_replace(interval);
         }
         Effect::Save(snapshot) => {
-            let told = save::save(&snapshot).unwrap_or_else(|error| format!("{error:#}"));
+            let told = save::save(&snapshot, controls.recorded.as_ref())
+                .unwrap_or_else(|error| format!("{error:#}"));
             state.update(Input::Told(told));
         }
     }

@@ -16,7 +16,7 @@ KEYS                    (↑ ↓ scroll, any other key closes this help)
   space                 hold the screen; counting goes on
   r                     reset: count from now on
   + -                   read the numbers less often, more often
-  s                     save all numbers since the start: JSON, a flame graph
+  s                     save all since the start: a recording, a flame graph
   q                     end: takes the probes off, prints the totals
 
 IN A FLAME GRAPH

@@ -141,8 +141,8 @@ fn what_is_saved_is_what_is_shown_as_it_came() {
         panic!("{:?}", screen.effects);
     };
     assert_eq!(Some(saved), earlier.last());
-    screen.input(Input::Told("saved seqtrace-x.json".to_owned()));
-    screen.assert_has(&["saved seqtrace-x.json"]);
+    screen.input(Input::Told("saved seqtrace-x.seqtrace".to_owned()));
+    screen.assert_has(&["saved seqtrace-x.seqtrace"]);
     screen.press("<down>").assert_lacks(&["saved"]);
 }
 

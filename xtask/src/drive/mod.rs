@@ -122,7 +122,7 @@ const STEPS: &[Step] = &[
     Step {
         what: "saved",
         keys: &["s"],
-        seen: &["saved seqtrace-", ".json and seqtrace-", ".svg"],
+        seen: &["saved seqtrace-", ".seqtrace and seqtrace-", ".svg"],
         gone: &[],
         patience: NEXT,
     },
@@ -249,18 +249,18 @@ fn saved(out: &Path) -> Result<()> {
     let mut files = (None, None);
     for entry in fs::read_dir(out).context("failed to list what was saved")? {
         let path = entry.context("failed to list what was saved")?.path();
-        let bytes =
-            fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+        let name = path.to_str().context("a name that is no text")?;
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("json") => files.0 = Some(serde_json::from_slice(&bytes)?),
-            Some("svg") => files.1 = Some(bytes),
+            Some("seqtrace") => files.0 = Some(tool::seqtrace(&["report", "--json", name])?),
+            Some("svg") => files.1 = Some(fs::read_to_string(&path)?),
             _ => {}
         }
     }
-    let document: serde_json::Value = files.0.context("no JSON was saved")?;
-    let picture = String::from_utf8(files.1.context("no flame graph was saved")?)?;
-    let counted = document["rows"].as_array().map_or(0, Vec::len);
-    ensure!(counted > 0, "the saved document has no row");
+    let report: serde_json::Value =
+        serde_json::from_slice(&files.0.context("no recording was saved")?)?;
+    let picture = files.1.context("no flame graph was saved")?;
+    let counted = report["rows"].as_array().map_or(0, Vec::len);
+    ensure!(counted > 0, "the saved recording has no row");
     ensure!(
         picture.contains("rename_lock"),
         "the saved flame graph has no `rename_lock`"
