@@ -10,8 +10,10 @@ use std::{
     process::Command,
 };
 
+use clap::Parser as _;
 use seqtrace::{
-    explain::{self, Explained, verdict::Judgement},
+    cli::Cli,
+    explain::{self, Explained, Explanation, verdict::Judgement},
     export,
 };
 
@@ -169,6 +171,70 @@ fn the_seed_has_one_verdict_however_it_was_mangled() {
         none <= 50,
         "{none} without a report: only a backtrace is left of them"
     );
+}
+
+#[test]
+fn the_logs_are_of_many_kinds_and_machines_and_only_two_are_false() {
+    let logs = logs();
+    let (mut kinds, mut machines, mut wrong) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for (name, text) in &logs {
+        for Explanation {
+            report, verdict, ..
+        } in explained(text).reports
+        {
+            kinds.insert(report.kind);
+            machines.extend(report.architecture);
+            if verdict.judgement == Judgement::FalsePositive {
+                wrong.insert(name.as_str());
+            }
+        }
+    }
+    assert!(logs.len() >= 40, "{}", logs.len());
+    assert!(kinds.len() >= 12, "{kinds:?}");
+    assert!(machines.len() >= 5, "{machines:?}");
+    let expected = BTreeSet::from(["merged-class-ppc64", "merged-class-x86-64"]);
+    assert_eq!(wrong, expected);
+}
+
+#[test]
+fn every_log_says_the_same_when_it_went_by_mail() {
+    let headlines = |text: &str| -> Vec<String> {
+        let reports = explained(text).reports.into_iter();
+        reports.map(|one| one.verdict.headline()).collect()
+    };
+    for (name, text) in logs() {
+        assert_eq!(
+            headlines(&mangle::mailed(&text)),
+            headlines(&text),
+            "{name}"
+        );
+    }
+}
+
+/// What is to be done next must be possible with this command line.
+#[test]
+fn every_command_that_is_told_is_one_of_ours() {
+    let mut told = BTreeSet::new();
+    for (_, text) in logs() {
+        for explanation in explained(&text).reports {
+            let verdict = explanation.verdict;
+            for words in verdict.next.iter().chain(&verdict.test) {
+                let quoted = words.split('`').skip(1).step_by(2);
+                told.extend(
+                    quoted
+                        .filter(|words| words.contains("seqtrace "))
+                        .map(str::to_owned),
+                );
+            }
+        }
+    }
+    assert!(told.len() >= 5, "{told:?}");
+    for command in &told {
+        let words = command.strip_prefix("sudo ").unwrap_or(command);
+        let words = words.split_whitespace().map(|word| word.trim_matches('\''));
+        let parsed = Cli::try_parse_from(words);
+        assert!(parsed.is_ok(), "{command}: {parsed:?}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     identify::{self, Object},
+    known,
     report::{Frame, Lock, Report},
 };
 
@@ -62,8 +63,8 @@ fn edge(held: &Lock, taken: &Lock, frames: &[Frame], new: bool) -> Edge {
     let inlined = call.filter(|call| frame.is_some_and(|frame| !is_own(frame, call.function)));
     let last = frames.iter().map(last_line).max().unwrap_or(taken.line);
     Edge {
-        held: End::new(held, identify::written(frames)),
-        taken: End::new(taken, identify::taken(frames)),
+        held: End::new(held, identify::written(frames), frames),
+        taken: End::new(taken, identify::taken(frames), frames),
         place: frame.map(Frame::place),
         inlined: inlined.map(|call| call.function.to_owned()),
         source: call.and_then(|call| call.source).map(str::to_owned),
@@ -83,8 +84,13 @@ fn last_line(frame: &Frame) -> u64 {
 }
 
 impl End {
-    fn new(lock: &Lock, object: Option<Object>) -> Self {
+    /// A class that is one seqcount's own says more than a function.
+    fn new(lock: &Lock, object: Option<Object>, frames: &[Frame]) -> Self {
         let seqcount = identify::is_seqcount(lock);
+        let object = match known::by_class(lock.base()) {
+            Some(name) => identify::of_name(name, object, frames),
+            None => object,
+        };
         Self {
             class: lock.class.clone(),
             seqcount,

@@ -14,7 +14,15 @@ use super::{
 const FRAMES: usize = 4;
 
 /// Functions of lockdep, of locks and of the stack's own printing: who takes a lock is above them.
-const PRIMITIVES: [&str; 58] = [
+const PRIMITIVES: [&str; 72] = [
+    "panic",
+    "__warn",
+    "warn_slowpath_fmt",
+    "report_bug",
+    "handle_bug",
+    "mark_held_locks",
+    "lockdep_trace_alloc",
+    "__lockdep_trace_alloc",
     "dump_stack",
     "dump_stack_lvl",
     "__dump_stack",
@@ -67,6 +75,12 @@ const PRIMITIVES: [&str; 58] = [
     "__write_seqlock_irqsave",
     "do_raw_write_seqcount_begin",
     "seqprop_assert",
+    "__u64_stats_update_begin",
+    "u64_stats_update_begin",
+    "u64_stats_update_begin_irqsave",
+    "u64_stats_fetch_begin",
+    "__u64_stats_fetch_begin",
+    "u64_stats_fetch_begin_irq",
     "__seqprop_assert",
     "rt_spin_lock",
     "__rt_spin_lock",
@@ -201,13 +215,50 @@ pub fn side(frames: &[Frame]) -> Option<Side> {
     let mut primitives = calls.take_while(|call| is_primitive(call.function));
     primitives.find_map(|call| {
         let function = call.function;
-        if function.contains("seqcount_lockdep_reader") || function.contains("read_seq") {
+        if function.contains("seqcount_lockdep_reader")
+            || function.contains("read_seq")
+            || function.contains("u64_stats_fetch")
+        {
             Some(Side::Reader)
-        } else if function.contains("write_seq") {
+        } else if function.contains("write_seq") || function.contains("u64_stats_update") {
             Some(Side::Writer)
         } else {
             None
         }
+    })
+}
+
+/// Whether the lock at the top of a stack is one that may sleep on every kernel.
+pub fn sleeps(frames: &[Frame]) -> bool {
+    let words = ["mutex", "down_read", "down_write", "__down_", "percpu_down"];
+    let calls = frames.iter().flat_map(Frame::calls);
+    let mut primitives = calls.take_while(|call| is_primitive(call.function));
+    primitives.any(|call| {
+        let function = call.function;
+        words.iter().any(|word| function.contains(word)) && !function.contains("rt_mutex")
+    })
+}
+
+/// A seqcount whose class names it: `guess` if that says the same, else the call of the stack that uses
+/// it.
+pub fn of_name(name: &str, guess: Option<Object>, frames: &[Frame]) -> Option<Object> {
+    if let Some(guess) = guess
+        && guess.name() == Some(name)
+    {
+        return Some(guess);
+    }
+    let uses = |call: &Call<'_>, side| known::by_function(call.function, side).contains(&name);
+    let (call, side) = callers(frames).find_map(|call| {
+        let mut sides = [Side::Writer, Side::Reader].into_iter();
+        sides
+            .find(|side| uses(&call, *side))
+            .map(|side| (call, side))
+    })?;
+    Some(Object {
+        names: vec![name.to_owned()],
+        side,
+        function: call.function.to_owned(),
+        line: call.line,
     })
 }
 

@@ -55,7 +55,7 @@ macro_rules! known {
 const FORK: Option<&str> = Some("kernel/fork.c");
 
 /// All that is known.
-const KNOWN: [Known; 23] = [
+const KNOWN: [Known; 22] = [
     known!(
         "task_struct.mems_allowed_seq",
         FORK,
@@ -191,21 +191,6 @@ const KNOWN: [Known; 23] = [
         ]
     ),
     known!(
-        "u64_stats_sync",
-        None,
-        [
-            "u64_stats_fetch_begin",
-            "u64_stats_fetch_begin_irq",
-            "__u64_stats_fetch_begin"
-        ],
-        [
-            "u64_stats_update_begin",
-            "u64_stats_update_begin_irqsave",
-            "__u64_stats_update_begin"
-        ],
-        ["&syncp->seq"]
-    ),
-    known!(
         "Qdisc.running",
         None,
         [],
@@ -308,6 +293,33 @@ const READERS_OF_SEVERAL: [(&str, &[&str]); 2] = [
     ("prepend_path", &["mount_lock", "rename_lock"]),
 ];
 
+/// Writers that are inside the write section for a part of their time only.
+const PARTLY_INSIDE: [&str; 18] = [
+    "timekeeping_advance",
+    "update_wall_time",
+    "do_settimeofday64",
+    "do_adjtimex",
+    "timekeeping_inject_offset",
+    "timekeeping_resume",
+    "timekeeping_suspend",
+    "change_clocksource",
+    "release_task",
+    "__exit_signal",
+    "wait_task_zombie",
+    "do_umount",
+    "attach_recursive_mnt",
+    "nf_conntrack_hash_resize",
+    "tick_do_update_jiffies64",
+    "d_splice_alias",
+    "__neigh_update",
+    "kvm_update_masterclock",
+];
+
+/// Whether a task in this function is inside the write section whatever it does there.
+pub fn is_inside(function: &str) -> bool {
+    !PARTLY_INSIDE.contains(&plain(function))
+}
+
 /// Those that are a `seqlock_t`.
 const SEQLOCKS: [&str; 6] = [
     "signal_struct.stats_lock",
@@ -342,6 +354,21 @@ pub fn by_function(function: &str, side: Side) -> Vec<&'static str> {
 pub fn by_class(class: &str) -> Option<&'static str> {
     let known = KNOWN.iter().find(|known| known.classes.contains(&class));
     known.map(|known| known.name)
+}
+
+/// Those whose writers hold a spinlock_t, beside the `seqlock_t`: on PREEMPT_RT their readers take it.
+const SPINLOCKS: [&str; 6] = [
+    "task_struct.mems_allowed_seq",
+    "dentry.d_seq",
+    "fs_struct.seq",
+    "nf_conntrack_generation",
+    "ioc.period_seqcount",
+    "xfrm_policy_hash_generation",
+];
+
+/// Whether readers block on PREEMPT_RT: since 5.10 they take the lock of the writers and drop it.
+pub fn blocks(name: &str) -> bool {
+    is_seqlock(name) || SPINLOCKS.contains(&name)
 }
 
 /// Whether it is a `seqlock_t`, with the lock of its writers in it.

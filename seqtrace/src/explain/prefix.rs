@@ -54,6 +54,9 @@ fn strip_one(text: &str) -> Option<(&str, Option<u64>)> {
         }
         return (is_caller(inside) || has_clock(inside)).then_some((rest, None));
     }
+    if let Some((time_us, rest)) = record(text) {
+        return Some((rest, Some(time_us)));
+    }
     syslog(text)
         .or_else(|| iso_date(text))
         .map(|rest| (rest, None))
@@ -64,6 +67,18 @@ fn level(text: &str) -> Option<&str> {
     let (digits, rest) = text.strip_prefix('<')?.split_once('>')?;
     let is_level = (1..=3).contains(&digits.len()) && is_digits(digits);
     is_level.then_some(rest)
+}
+
+/// `4,1413,238140695,-;` of `/dev/kmsg` and netconsole.
+fn record(text: &str) -> Option<(u64, &str)> {
+    let (head, rest) = text.split_once(';')?;
+    let mut fields = head.split(',');
+    let (level, number, time_us) = (fields.next()?, fields.next()?, fields.next()?);
+    let has_flags = fields.next().is_some();
+    if level.len() > 3 || !is_digits(level) || !is_digits(number) || !has_flags {
+        return None;
+    }
+    Some((time_us.parse().ok()?, rest))
 }
 
 /// `kern  :warn  :` of `dmesg --decode`.
@@ -155,6 +170,7 @@ mod tests {
             "<4>[  528.077900] ",
             "<4>",
             "kern  :warn  : [  528.077900] ",
+            "4,1413,528077900,-;",
             "[Mon Sep 14 20:20:01 2020] ",
             "Sep 14 20:20:01 host kernel: ",
             "Sep 14 20:20:01 host kernel: [  528.077900] ",

@@ -98,8 +98,10 @@ impl Section {
 
     /// Whether another header tells more of the same incident.
     fn goes_on_with(&self, kind: Kind, line: &Line) -> bool {
-        // The line that says what is suspicious has the words of a header in old kernels.
-        if kind == self.kind && kind == Kind::RcuUsage && self.lines.len() < 4 {
+        // What is suspicious has the words of a header in old kernels; robots print a failed check
+        // once for each inlined call.
+        let may_repeat = matches!(kind, Kind::RcuUsage | Kind::WriterAssert);
+        if kind == self.kind && may_repeat && self.lines.len() < 4 {
             return true;
         }
         if !(self.kind.shows_cpus() && kind.shows_cpus()) || self.lines.len() >= SECTION_LINES {

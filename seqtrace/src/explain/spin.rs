@@ -1,5 +1,7 @@
 //! Processors of a lockup → which of them spin on an odd sequence, and who is inside the write section.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{
@@ -51,7 +53,9 @@ pub struct Writer {
     pub task: Option<String>,
     /// The function that writes.
     pub function: String,
-    /// Whether an interrupt or an exception came in the write section.
+    /// Whether all of the function lies in the write section; if not, it may be before or behind.
+    pub inside: bool,
+    /// Whether an interrupt or an exception came in the function.
     pub interrupted: bool,
     /// The line of the log.
     pub line: u64,
@@ -71,6 +75,10 @@ pub trait Sites {
     /// The spin site at an address or right before it, `None` if there is none.
     fn spin_at(&self, function: &str, offset: u64) -> Option<Site>;
 }
+
+/// How far before the instruction the `pause` of a loop may be: bytes on x86, words on arm64.
+const PAUSE_BYTES: usize = 24;
+const PAUSE_WORDS: usize = 6;
 
 /// Functions through which interrupts and exceptions come in.
 const ENTRIES: [&str; 14] = [
@@ -92,8 +100,18 @@ const ENTRIES: [&str; 14] = [
 
 /// The readers that spin.
 pub(super) fn spins(report: &Report, sites: Option<&dyn Sites>) -> Vec<Spin> {
-    let found = report.cpus.iter().filter_map(|cpu| spin(cpu, sites));
-    let mut spins: Vec<Spin> = found.collect();
+    let spinning: Vec<(&Cpu, Spin)> = report
+        .cpus
+        .iter()
+        .filter_map(|cpu| Some((cpu, spin(cpu, sites)?)))
+        .collect();
+    let common = common_sequence(&spinning);
+    let mut spins: Vec<Spin> = spinning.into_iter().map(|(_, spin)| spin).collect();
+    if let Some(registers) = common {
+        for (spin, register) in spins.iter_mut().zip(registers) {
+            spin.sequence.get_or_insert(register);
+        }
+    }
     for spin in &mut spins {
         let others = report.cpus.iter().filter(|cpu| cpu.number != spin.cpu);
         let mut writers = others.filter_map(|cpu| writer(cpu, &spin.seqcounts));
@@ -139,16 +157,16 @@ fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-/// Whether the instruction, or the one before it, is `pause` (x86) or `yield` (arm64).
+/// Whether the instruction, or one shortly before it, is `pause` (x86) or `yield` (arm64): the loop is
+/// short.
 fn pauses(cpu: &Cpu) -> bool {
     let Some(code) = &cpu.code else { return false };
-    let unit = |at: Option<usize>| at.and_then(|at| code.units.get(at)).map(String::as_str);
-    let (at, before) = (Some(code.at), |distance| code.at.checked_sub(distance));
-    let is_pause = |first, second| first == Some("f3") && second == Some("90");
-    is_pause(unit(at), unit(Some(code.at + 1)))
-        || is_pause(unit(before(2)), unit(before(1)))
-        || unit(at) == Some("d503203f")
-        || unit(before(1)) == Some("d503203f")
+    let near = |units: usize| code.at.saturating_sub(units)..(code.at + 2).min(code.units.len());
+    let is_pause = |pair: &[String]| pair[0] == "f3" && pair[1] == "90";
+    code.units[near(PAUSE_BYTES)].windows(2).any(is_pause)
+        || code.units[near(PAUSE_WORDS)]
+            .iter()
+            .any(|unit| unit == "d503203f")
 }
 
 /// The odd value, in the register that the site names, or in the only one that can have it.
@@ -160,13 +178,41 @@ fn sequence(cpu: &Cpu, register: Option<String>) -> Option<(String, u64)> {
             .find(|(known, _)| known.eq_ignore_ascii_case(&name));
         return found.filter(|(_, value)| value & 1 == 1).cloned();
     }
+    match odd_registers(cpu).as_slice() {
+        [only] => Some((*only).clone()),
+        _ => None,
+    }
+}
+
+/// Registers that may hold a sequence which a reader found odd.
+fn odd_registers(cpu: &Cpu) -> Vec<&(String, u64)> {
     let may_be = |value: u64| value & 1 == 1 && value > 1 && u32::try_from(value).is_ok();
-    let mut odd = cpu
-        .registers
-        .iter()
-        .filter(|(name, value)| is_general(name) && may_be(*value));
-    let first = odd.next()?;
-    odd.next().is_none().then(|| first.clone())
+    let registers = cpu.registers.iter();
+    registers
+        .filter(|(name, value)| is_general(name) && may_be(*value))
+        .collect()
+}
+
+/// The register of each spinning reader that holds a value which all of them hold, if there is only one
+/// such value and more than one reader: the sequence is the same for all.
+fn common_sequence(spinning: &[(&Cpu, Spin)]) -> Option<Vec<(String, u64)>> {
+    let odd: Vec<Vec<&(String, u64)>> =
+        spinning.iter().map(|(cpu, _)| odd_registers(cpu)).collect();
+    let (first, others) = odd.split_first()?;
+    let has = |odd: &Vec<&(String, u64)>, value| odd.iter().any(|(_, other)| *other == value);
+    let values: BTreeSet<u64> = first.iter().map(|(_, value)| *value).collect();
+    let mut common = values
+        .into_iter()
+        .filter(|value| others.iter().all(|odd| has(odd, *value)));
+    let value = common.next()?;
+    if others.is_empty() || common.next().is_some() {
+        return None;
+    }
+    let register = |odd: &Vec<&(String, u64)>| {
+        let found = odd.iter().find(|(_, other)| *other == value)?;
+        Some((*found).clone())
+    };
+    odd.iter().map(register).collect()
 }
 
 /// Whether a register may hold what a program computes.
@@ -179,7 +225,8 @@ fn is_general(name: &str) -> bool {
 }
 
 fn writer(cpu: &Cpu, seqcounts: &[String]) -> Option<(String, Writer)> {
-    let frames: Vec<&Frame> = cpu.place.iter().chain(&cpu.frames).collect();
+    let frames = cpu.place.iter().chain(&cpu.frames);
+    let frames: Vec<&Frame> = frames.filter(|frame| !frame.unreliable).collect();
     let calls = frames
         .iter()
         .enumerate()
@@ -201,6 +248,7 @@ fn writer(cpu: &Cpu, seqcounts: &[String]) -> Option<(String, Writer)> {
             cpu: cpu.number,
             task: cpu.task.clone(),
             function: call.function.to_owned(),
+            inside: known::is_inside(call.function),
             interrupted: frames[..at].iter().any(is_entry),
             line: call.line,
         };

@@ -57,6 +57,10 @@ pub enum Rule {
     UnnamedSeqcount,
     /// A lock is taken in interrupts, and elsewhere with interrupts on.
     InterruptState,
+    /// A lock is taken by memory reclaim, and held while memory is allocated.
+    ReclaimState,
+    /// A reader waits for the lock of its writers.
+    BlockedReader,
     /// A lock that interrupts take depends on one that is taken with interrupts on.
     InterruptOrder,
     /// A sleeping lock is taken where nothing may sleep.
@@ -184,6 +188,8 @@ impl Rule {
             Self::Inversion => "locks are taken in a circle",
             Self::UnnamedSeqcount => "a seqcount that nothing identifies",
             Self::InterruptState => "taken in interrupts and with interrupts on",
+            Self::ReclaimState => "taken by reclaim and held while allocating",
+            Self::BlockedReader => "reader waits for the writers' lock",
             Self::InterruptOrder => "an interrupt can close a circle",
             Self::WaitContext => "sleeping lock where nothing may sleep",
             Self::UnlockBalance => "release of a lock that is not held",

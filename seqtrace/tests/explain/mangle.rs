@@ -84,6 +84,12 @@ pub(crate) fn mangle(log: &str, number: u64) -> Mangled {
     }
 }
 
+/// A log quoted and encoded, as an answer to a mail has it.
+pub(crate) fn mailed(log: &str) -> String {
+    let quoted: Vec<String> = log.lines().map(|line| format!("> {line}")).collect();
+    quoted_printable(&(quoted.join("\n") + "\n"))
+}
+
 const SYSLOG: usize = 3;
 
 const STYLES: [&str; 8] = [

@@ -94,7 +94,7 @@ impl Reader<'_> {
     fn title(&mut self, text: &str, number: u64) -> bool {
         if let Some(place) = task_line(text) {
             if self.report.task.is_none() {
-                self.report.task = text.split_whitespace().next().map(str::to_owned);
+                self.report.task = task_name(text).map(str::to_owned);
                 self.report.context = text
                     .split_once(" [")
                     .and_then(|(_, rest)| rest.split_once("] "))
@@ -155,8 +155,11 @@ impl Reader<'_> {
             Place::Other => &mut self.report.other,
             Place::Nowhere | Place::Chain | Place::Stack | Place::Held => return,
         };
-        slot.get_or_insert(lock);
-        self.place = Place::Nowhere;
+        // Robots print a lock once for each inlined call; the last is where it really is.
+        let is_same = |known: &Lock| known.class == lock.class && known.line + 1 == lock.line;
+        if slot.as_ref().is_none_or(is_same) {
+            *slot = Some(lock);
+        }
     }
 
     /// A line that says something by itself.
@@ -220,6 +223,14 @@ fn task_line(text: &str) -> Option<Place> {
     ];
     let found = is_acquiring.iter().any(|words| text.contains(words));
     found.then_some(Place::Acquiring)
+}
+
+/// `rs:main Q:Reg/902` of `rs:main Q:Reg/902 [HC0[0]:SC0[0]:HE1:SE1] takes:`; names have blanks.
+fn task_name(text: &str) -> Option<&str> {
+    let ends = [" is ", " just ", " [HC"]
+        .iter()
+        .filter_map(|word| text.find(word));
+    ends.min().map(|end| &text[..end])
 }
 
 /// `to a SOFTIRQ-irq-unsafe lock:`.

@@ -3,15 +3,13 @@
 use super::super::{clean::Line, report::Architecture};
 
 /// Words that only one machine prints, in the order that they are asked for.
-const WORDS: [(&str, Architecture); 38] = [
+const WORDS: [(&str, Architecture); 36] = [
     ("RIP: 0010:", Architecture::X8664),
     ("RSP: 0018:", Architecture::X8664),
     ("entry_SYSCALL_64", Architecture::X8664),
     ("x86_64_start_kernel", Architecture::X8664),
     ("do_syscall_64", Architecture::X8664),
     ("ret_from_fork_asm", Architecture::X8664),
-    ("asm_sysvec_", Architecture::X8664),
-    ("asm_common_interrupt", Architecture::X8664),
     ("EIP: ", Architecture::X86),
     ("entry_SYSENTER_32", Architecture::X86),
     ("entry_INT80_32", Architecture::X86),
@@ -24,7 +22,7 @@ const WORDS: [(&str, Architecture); 38] = [
     ("ret_fast_syscall", Architecture::Arm),
     ("__irq_svc", Architecture::Arm),
     ("PC is at ", Architecture::Arm),
-    (") from [<c", Architecture::Arm),
+    (") from [<", Architecture::Arm),
     ("unwind_backtrace from ", Architecture::Arm),
     ("system_call_exception", Architecture::Ppc64),
     ("system_call_vectored_common", Architecture::Ppc64),
@@ -44,11 +42,23 @@ const WORDS: [(&str, Architecture); 38] = [
     ("do_irq_riscv", Architecture::Riscv64),
 ];
 
+/// Addresses that are likely on one machine; asked for where no word is found.
+const ADDRESSES: [(&str, Architecture); 6] = [
+    ("ffff888", Architecture::X8664),
+    ("[<ffffffff8", Architecture::X8664),
+    ("ffff0000", Architecture::Arm64),
+    ("ffff8000", Architecture::Arm64),
+    ("ff60000", Architecture::Riscv64),
+    ("c0000000", Architecture::Ppc64),
+];
+
 /// The machine, by the first word that gives it away; `None` if there is none.
 pub(super) fn of(lines: &[Line]) -> Option<Architecture> {
-    lines.iter().find_map(|line| {
-        let text = line.text.as_str();
-        let by_word = WORDS.iter().find(|(word, _)| text.contains(word));
-        by_word.map(|(_, architecture)| *architecture)
-    })
+    let find = |words: &[(&str, Architecture)]| {
+        lines.iter().find_map(|line| {
+            let found = words.iter().find(|(word, _)| line.text.contains(word));
+            found.map(|(_, architecture)| *architecture)
+        })
+    };
+    find(&WORDS).or_else(|| find(&ADDRESSES))
 }

@@ -35,7 +35,7 @@ impl Collector {
 }
 
 /// A note about the last frame: of a call in it, or of the function itself.
-fn below(frame: &mut Frame, inlined: Inlined) {
+pub(super) fn below(frame: &mut Frame, inlined: Inlined) {
     if super::super::report::plain(&inlined.function)
         == super::super::report::plain(&frame.function)
     {

@@ -1,13 +1,16 @@
 //! What processors do: soft and hard lockups (`kernel/watchdog.c`), stalls of RCU
 //! (`kernel/rcu/tree_stall.h`), NMI backtraces (`lib/nmi_backtrace.c`).
 
+use std::collections::BTreeMap;
+
 use super::{
     super::{
         clean::Line,
         report::{Cpu, Frame, Quote, Report},
     },
-    frame, registers,
-    stack::Collector,
+    frame::{self, Entry},
+    registers,
+    stack::{self, Collector},
     task,
 };
 
@@ -72,6 +75,9 @@ impl Reader<'_> {
             return;
         }
         if self.in_trace && self.collector.add(text, number, &mut cpu.frames) {
+            return;
+        }
+        if !self.in_trace && cpu.code.is_none() && note_about(&mut cpu.place, text, number) {
             return;
         }
         if let Some(place) = place(text, number) {
@@ -158,6 +164,17 @@ fn place(text: &str, line: u64) -> Option<Frame> {
     frame::frame(word, line)
 }
 
+/// Adds what a decoder put under the line with the instruction.
+fn note_about(place: &mut Option<Frame>, text: &str, line: u64) -> bool {
+    match (place, frame::entry(text, line)) {
+        (Some(place), Some(Entry::Below(inlined))) => {
+            stack::below(place, inlined);
+            true
+        }
+        _ => false,
+    }
+}
+
 impl Cpu {
     /// Whether anything is known about it.
     fn is_seen(&self) -> bool {
@@ -165,9 +182,21 @@ impl Cpu {
     }
 }
 
-/// A processor that was shown twice with the same number is kept as it was seen first: the incident
-/// is the same.
+/// A processor that was shown twice is kept as it was seen first with its instruction: the incident is the
+/// same.
 fn join_same(cpus: &mut Vec<Cpu>) {
-    let mut seen = std::collections::BTreeSet::new();
-    cpus.retain(|cpu| cpu.number.is_none_or(|number| seen.insert(number)));
+    let mut kept: Vec<Cpu> = Vec::new();
+    let mut by_number: BTreeMap<u32, usize> = BTreeMap::new();
+    for cpu in cpus.drain(..) {
+        let known = cpu.number.and_then(|number| by_number.get(&number));
+        match known.and_then(|&at| kept.get_mut(at)) {
+            Some(known) if known.place.is_none() && cpu.place.is_some() => *known = cpu,
+            Some(_) => {}
+            None => {
+                by_number.extend(cpu.number.map(|number| (number, kept.len())));
+                kept.push(cpu);
+            }
+        }
+    }
+    *cpus = kept;
 }

@@ -73,13 +73,13 @@ fn read(lines: &[Line], report: &mut Report) {
         report.missing.push("the stack of the task".to_owned());
         return;
     };
-    match report
-        .stacks
-        .iter_mut()
+    let known = report.stacks.iter_mut();
+    match known
+        .into_iter()
         .find(|stack| stack.role == StackRole::Current)
     {
-        Some(stack) if frames.is_empty() => stack.line = line,
-        Some(stack) => stack.frames = frames,
+        // The stack goes on from the place that the first line names.
+        Some(stack) => stack.frames.append(&mut frames),
         None => report.stacks.push(Stack {
             role: StackRole::Current,
             line,

@@ -3,7 +3,7 @@
 use super::{
     super::{
         cycle::{Edge, End},
-        known::Side,
+        known::{self, Side},
         report::Report,
         verdict::{Confidence, Judgement, Rule, Verdict},
     },
@@ -65,16 +65,19 @@ fn unnamed(report: &Report, edges: &[Edge], end: &End) -> Verdict {
 fn with_seqcount(report: &Report, edges: &[Edge]) -> Verdict {
     let reader = edges
         .iter()
-        .find(|edge| edge.taken.seqcount && side(&edge.taken) != Some(Side::Writer));
+        .find(|edge| edge.taken.seqcount && side(&edge.taken) == Some(Side::Reader));
     let name = reader.map(|edge| name(&edge.taken));
     let statement = match (&name, reader) {
         (Some(name), Some(edge)) => format!(
             "A reader of {name} waits for its writer while it holds `{}`, and the writer waits, directly or through \
-             other locks of the circle, for `{}`: both spin for ever. On PREEMPT_RT the reader takes the writer's lock \
-             instead (lock-unlock), and the same circle is one of sleeping locks.",
-            edge.held.class, edge.held.class
+             other locks of the circle, for `{}`: both spin for ever.{}",
+            edge.held.class,
+            edge.held.class,
+            on_realtime(&edge.taken)
         ),
-        _ => "Writers of a seqcount take the locks of this circle in different orders.".to_owned(),
+        _ => "A seqcount takes part in a circle of locks. Where a reader waits in it for a writer that waits for the \
+              reader's lock, both spin for ever; the stacks do not show who reads and who writes."
+            .to_owned(),
     };
     let is_named = edges
         .iter()
@@ -105,17 +108,31 @@ fn with_seqcount(report: &Report, edges: &[Edge]) -> Verdict {
     common(report, verdict)
 }
 
+/// What PREEMPT_RT changes.
+fn on_realtime(end: &End) -> &'static str {
+    match known_name(end) {
+        Some(name) if known::blocks(name) => {
+            " On PREEMPT_RT the reader takes the writers' lock and drops it (lock-unlock): there the circle is one of \
+             sleeping locks."
+        }
+        Some(_) => " PREEMPT_RT changes nothing: the writers hold no lock that sleeps there.",
+        None => {
+            " On PREEMPT_RT, if the writers' lock sleeps there, the reader takes it and drops it (lock-unlock): the circle \
+             stays one."
+        }
+    }
+}
+
 /// A circle of locks only.
 fn of_locks(report: &Report, edges: &[Edge]) -> Verdict {
     let statement = format!(
-        "{} take{} these locks in an order that, together, is a circle; if they run at the same time on the same \
+        "{} take these locks in an order that, together, is a circle; if they run at the same time on the same \
          instances, each waits for the next. No seqcount takes part.",
         if edges.len() == 2 {
             "Two paths".to_owned()
         } else {
             format!("{} paths", edges.len())
-        },
-        ""
+        }
     );
     let mut verdict = Verdict::new(
         Judgement::Real,

@@ -1,6 +1,7 @@
 //! Processors that do not get on.
 
 use super::super::{
+    kind::Kind,
     report::{Cpu, Frame, Quote, Report},
     spin::{SiteCheck, Spin},
     verdict::{Confidence, Judgement, Rule, Verdict},
@@ -29,33 +30,22 @@ pub(super) fn judge(report: &Report, spins: &[Spin]) -> Verdict {
 
 fn odd_sequence(report: &Report, first: &Spin, spins: &[Spin]) -> Verdict {
     let name = first.seqcounts.join(" or ");
-    let statement = match &first.writer {
-        Some(writer) => {
-            let where_ = if writer.interrupted {
-                ", interrupted there"
-            } else {
-                ""
-            };
-            format!(
-                "Readers of {name} spin because its sequence is odd: {} is inside the write section in {}{where_}. The lockup ends \
-                 when that task gets on; what keeps it is the cause, not the readers.",
-                cpu_word(writer.cpu),
-                writer.function
-            )
-        }
-        None => format!(
-            "Readers of {name} spin because its sequence is odd, and no processor of this report is inside its write section: the \
-             writer is on one that was not shown, sleeps or was preempted inside, or left without its second increment."
-        ),
-    };
-    let is_sure =
-        first.writer.is_some() || first.site == SiteCheck::Confirmed || first.sequence.is_some();
+    let is_sure = first.site == SiteCheck::Confirmed || first.sequence.is_some();
     let confidence = match (&first.writer, is_sure) {
-        (Some(_), _) => Confidence::Strong,
-        (None, true) => Confidence::Moderate,
+        (Some(writer), _) if writer.inside => Confidence::Strong,
+        (Some(_), _) | (None, true) => Confidence::Moderate,
         (None, false) => Confidence::Weak,
     };
-    let mut verdict = Verdict::new(Judgement::Real, Rule::OddSequence, confidence, statement);
+    let mut statement = statement(first, &name);
+    // Who asks what processors do sees a moment, not a lockup.
+    let judgement = if report.kind == Kind::NmiBacktrace {
+        statement +=
+            " The report is a look at one moment, and to wait for a moment is what readers do.";
+        Judgement::Unknown
+    } else {
+        Judgement::Real
+    };
+    let mut verdict = Verdict::new(judgement, Rule::OddSequence, confidence, statement);
     for spin in spins {
         verdict = verdict.because(spin.line, sentence(spin));
     }
@@ -65,31 +55,65 @@ fn odd_sequence(report: &Report, first: &Spin, spins: &[Spin]) -> Verdict {
         } else {
             ""
         };
+        let who = cpu_word(writer.cpu);
         let what = format!(
-            "{} is in {}, which writes {name}{state}",
-            cpu_word(writer.cpu),
+            "{who} is in {}, which writes {name}{state}",
             writer.function
         );
         verdict = verdict.because(writer.line, what);
     }
-    let single = first.seqcounts.len() == 1;
+    next_steps(first, &name, verdict)
+}
+
+fn statement(first: &Spin, name: &str) -> String {
+    match &first.writer {
+        Some(writer) => {
+            let where_ = if writer.interrupted {
+                ", interrupted there"
+            } else {
+                ""
+            };
+            let inside = if writer.inside {
+                "is inside"
+            } else {
+                "may be inside"
+            };
+            format!(
+                "Readers of {name} spin because its sequence is odd: {} {inside} the write section in {}{where_}. They go \
+                 on when that task does; what keeps it is the cause, not the readers.",
+                cpu_word(writer.cpu),
+                writer.function
+            )
+        }
+        None => format!(
+            "Readers of {name} spin because its sequence is odd, and no processor of this report is inside its write \
+             section: the writer is on one that was not shown, sleeps or was preempted inside, or left without its \
+             second increment."
+        ),
+    }
+}
+
+fn next_steps(first: &Spin, name: &str, mut verdict: Verdict) -> Verdict {
     if first.site == SiteCheck::NotChecked {
         verdict = verdict.next(
             "check the site: `seqtrace explain --image vmlinux LOG`, with the image of that kernel",
         );
     }
-    if single {
+    if first.seqcounts.len() == 1 {
         verdict = verdict.next(format!(
             "on a machine that does it again: `{}`",
-            super::stat_command(&name)
+            super::stat_command(name)
         ));
     }
     if first.writer.is_none() {
-        verdict = verdict
-            .next("while it hangs: `sudo seqtrace audit` tells whether a global sequence is stuck odd, `echo l > /proc/sysrq-trigger` where all processors are");
+        verdict = verdict.next(
+            "while it hangs: `sudo seqtrace audit` tells whether a global sequence is stuck odd, `echo l > \
+             /proc/sysrq-trigger` where all processors are",
+        );
     }
-    let _ = report;
-    verdict.test("refuted if the sequence moves between two looks at it: then the readers retry and do not spin")
+    verdict.test(
+        "refuted if the sequence moves between two looks at it: then the readers retry and do not spin",
+    )
 }
 
 /// `CPU 3 (udevd/913) spins in path_init+0x2b2 on rename_lock (odd, 0x39d in RAX); site not checked`.
@@ -129,12 +153,13 @@ fn locks(report: &Report) -> Verdict {
     if waits.is_empty() {
         return nothing(report);
     }
+    let who = match (waits.len(), report.cpus.len()) {
+        (1, 1) => "The processor shown waits".to_owned(),
+        (1, all) => format!("One of the {all} processors shown waits"),
+        (some, all) => format!("{some} of the {all} processors shown wait"),
+    };
     let statement = format!(
-        "{} of the {} processors shown wait{} for a spinning lock. The report does not say which one, nor who holds it. No reader of \
-         a seqcount spins.",
-        waits.len(),
-        report.cpus.len(),
-        if waits.len() == 1 { "s" } else { "" }
+        "{who} for a spinning lock. The report does not say which one, nor who holds it. No reader of a seqcount spins."
     );
     let mut verdict = Verdict::new(
         Judgement::Unknown,

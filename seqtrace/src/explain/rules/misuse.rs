@@ -14,35 +14,27 @@ pub(super) fn wait_context(report: &Report) -> Verdict {
     let Some(lock) = &report.acquiring else {
         return super::cut_off(report);
     };
-    let inner = lock
-        .wait
-        .map_or("?".to_owned(), |(_, inner)| inner.to_string());
     let strictest = report
         .held
         .iter()
         .filter(|held| held.wait.is_some_and(|(_, held)| held > 0));
     let strictest = strictest.min_by_key(|held| held.wait);
+    let strictest = strictest.filter(|held| held.wait < lock.wait);
     let around = match strictest {
-        Some(held) => format!(
-            "`{}` is held, under which nothing above wait type {} may be taken",
-            held.class,
-            held.wait.map_or(0, |(_, inner)| inner)
-        ),
-        None => "the context itself forbids it".to_owned(),
+        Some(held) => format!("under `{}`, which never sleeps", held.class),
+        None => "in a context that cannot sleep".to_owned(),
     };
-    let statement = format!(
-        "{} takes `{}`, of wait type {inner}, where {around}. On PREEMPT_RT a spinlock_t (type 3) sleeps, so that it must not \
-         be taken under a raw_spinlock_t (type 2) or in a hard interrupt; a mutex (4) never under a spinning lock.",
-        task(report),
-        lock.class
-    );
-    let mut verdict = Verdict::new(
-        Judgement::Real,
-        Rule::WaitContext,
-        Confidence::Moderate,
-        statement,
-    )
-    .because(lock.line, format!("`{}` is taken", lock.class));
+    let sleeps = identify::sleeps(report.current());
+    let (confidence, why) = if sleeps {
+        let why = "It may sleep on every kernel, so this is wrong on every kernel.";
+        (Confidence::Strong, why)
+    } else {
+        let why = "It is a spinlock_t, which sleeps on PREEMPT_RT; without PREEMPT_RT it spins, and nothing goes wrong.";
+        (Confidence::Moderate, why)
+    };
+    let statement = format!("{} takes `{}` {around}. {why}", task(report), lock.class);
+    let mut verdict = Verdict::new(Judgement::Real, Rule::WaitContext, confidence, statement)
+        .because(lock.line, format!("`{}` is taken", lock.class));
     if let Some(held) = strictest {
         verdict = verdict.because(held.line, format!("`{}` is held", held.class));
     }
@@ -51,7 +43,7 @@ pub(super) fn wait_context(report: &Report) -> Verdict {
     }
     verdict
         .next("make the outer lock a spinlock_t, the inner one a raw_spinlock_t if it is held for a short and bounded time, or move the inner one out")
-        .test("without PREEMPT_RT nothing goes wrong, unless the inner lock is a mutex; with it, `scheduling while atomic` confirms it")
+        .test("confirmed by `BUG: sleeping function called from invalid context` or `scheduling while atomic`, on PREEMPT_RT if it is a spinlock_t")
 }
 
 /// A release too many.
@@ -67,7 +59,7 @@ pub(super) fn unlock_balance(report: &Report) -> Verdict {
     Verdict::new(Judgement::Real, Rule::UnlockBalance, Confidence::Moderate, statement)
         .because(lock.line, format!("`{}` is released", lock.class))
         .next("follow the error paths of the function that releases it: one of them releases twice or jumps behind the lock")
-        .test("refuted if the lock is handed over between tasks on purpose; then it needs `__acquire`-like annotation or `lockdep_set_novalidate_class`")
+        .test("refuted if the lock is handed over between tasks on purpose; a lock has an owner, so use a semaphore or a completion for that")
 }
 
 /// A lock in memory that goes away.

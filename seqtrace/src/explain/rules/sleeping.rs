@@ -3,10 +3,11 @@
 use super::{
     super::{
         identify,
+        known::{self, Side},
         report::{Call, Report},
         verdict::{Confidence, Judgement, Rule, Verdict},
     },
-    task,
+    stat_command, task,
 };
 
 /// Functions in which a task sleeps until it gets a lock.
@@ -52,27 +53,68 @@ pub(super) fn judge(report: &Report) -> Verdict {
         .next("`echo w > /proc/sysrq-trigger` shows the other tasks that sleep uninterruptibly")
         .test("see whether what it waits for is reported elsewhere in the log");
     };
-    let caller = calls[wait..].iter().find(|call| {
-        !WAITS.iter().any(|wait| call.function.starts_with(wait))
-            && !identify::is_primitive(call.function)
-    });
+    let is_wait = |call: &&Call<'_>| {
+        let by_name = WAITS.iter().any(|wait| call.function.starts_with(wait));
+        by_name || identify::is_primitive(call.function)
+    };
+    let caller = calls[wait..].iter().find(|call| !is_wait(call));
     let caller = caller.copied().unwrap_or(calls[wait]);
-    let statement = format!(
-        "{} sleeps in {} until it gets a lock that {} takes. Who holds it the report does not tell{}. No seqcount reader \
-         is a part of it: readers of seqcounts sleep only on PREEMPT_RT, for the lock of their writers.",
-        task(report),
-        calls[wait].function,
-        caller.function,
-        if report.held.is_empty() {
-            ""
-        } else {
-            "; the locks listed are those that it or others hold or wait for"
-        }
-    );
-    Verdict::new(Judgement::Unknown, Rule::SleepingWait, Confidence::Weak, statement)
+    let verdict = match reader(report, &calls[wait..=wait], caller) {
+        Some(verdict) => verdict,
+        None => of_lock(report, calls[wait], caller),
+    };
+    verdict
         .because(calls[wait].line, format!("{} waits", calls[wait].function))
         .because(caller.line, format!("{} takes the lock", caller.function))
         .next("`echo w > /proc/sysrq-trigger` shows all tasks that sleep so; with CONFIG_PROVE_LOCKING `echo d > /proc/sysrq-trigger` shows who holds what")
-        .next("on PREEMPT_RT, if a seqcount reader waits for the lock: `sudo seqtrace stat -d 30s` names seqcount and owner")
         .test("real if the holder waits, directly or through others, for this task")
+}
+
+fn of_lock(report: &Report, wait: Call<'_>, caller: Call<'_>) -> Verdict {
+    let held = if report.held.is_empty() {
+        ""
+    } else {
+        "; the locks listed are those that it or others hold or wait for"
+    };
+    let statement = format!(
+        "{} sleeps in {} until it gets a lock that {} takes. Who holds it the report does not tell{held}. It is not known to be a \
+         seqcount reader.",
+        task(report),
+        wait.function,
+        caller.function
+    );
+    Verdict::new(
+        Judgement::Unknown,
+        Rule::SleepingWait,
+        Confidence::Weak,
+        statement,
+    )
+}
+
+/// A reader on PREEMPT_RT, which takes the lock of the writers and drops it.
+fn reader(report: &Report, wait: &[Call<'_>], caller: Call<'_>) -> Option<Verdict> {
+    let sleeps_as_spinlock = wait.iter().any(|call| call.function.starts_with("rt"));
+    let names = known::by_function(caller.function, Side::Reader);
+    let [name] = names.as_slice() else {
+        return None;
+    };
+    if !sleeps_as_spinlock || !known::blocks(name) {
+        return None;
+    }
+    let statement = format!(
+        "{} reads {name} in {}, met a writer, and sleeps until it gets the writers' lock, to drop it at once (lock-unlock of \
+         PREEMPT_RT). Who holds the lock the report does not tell.",
+        task(report),
+        caller.function
+    );
+    let verdict = Verdict::new(
+        Judgement::Unknown,
+        Rule::BlockedReader,
+        Confidence::Moderate,
+        statement,
+    );
+    Some(verdict.next(format!(
+        "see which writer is to blame: `{}`",
+        stat_command(name)
+    )))
 }

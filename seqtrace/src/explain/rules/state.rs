@@ -10,6 +10,9 @@ use super::{
     merged, stat_command, task,
 };
 
+/// The context in which a task frees memory so that another can have it.
+const RECLAIM: &str = "memory reclaim";
+
 /// The verdict on two uses that exclude each other.
 pub(super) fn judge(report: &Report) -> Verdict {
     if let Some(verdict) = merged::judge(report, &[]) {
@@ -46,6 +49,9 @@ pub(super) fn judge(report: &Report) -> Verdict {
 
 fn of_lock(report: &Report, lock: &Lock, usage: &Usage) -> Verdict {
     let context = context(usage);
+    if context == RECLAIM {
+        return of_reclaim(report, lock, usage);
+    }
     let statement = format!(
         "`{}` is taken in {context}, and elsewhere while {context} can come: if it comes on the CPU that holds the lock, \
          it waits for the task that it interrupted, for ever.",
@@ -63,6 +69,38 @@ fn of_lock(report: &Report, lock: &Lock, usage: &Usage) -> Verdict {
         .test("refuted if the two uses are of instances that are never the same; then give them classes of their own (`lockdep_set_class`)")
 }
 
+fn of_reclaim(report: &Report, lock: &Lock, usage: &Usage) -> Verdict {
+    let statement = format!(
+        "`{}` is taken by memory reclaim, and elsewhere held while memory is allocated: the allocation may reclaim, and then \
+         waits for the lock that its own task holds.",
+        lock.class
+    );
+    let frames = if usage.to.starts_with("IN-") {
+        registered(report)
+    } else {
+        report.current()
+    };
+    let place = identify::callers(frames).find(|call| !is_allocator(call.function));
+    let place = place.map_or("the path that allocates", |call| call.function);
+    Verdict::new(Judgement::Real, Rule::ReclaimState, Confidence::Moderate, statement)
+        .next(format!("allocate without reclaim in `{place}` (`memalloc_nofs_save`, GFP_NOFS), or before the lock is taken"))
+        .test("refuted if reclaim can never reach the instance that is held there; then give it a class of its own")
+}
+
+fn is_allocator(function: &str) -> bool {
+    let beginnings = [
+        "kmem_cache_",
+        "__kmalloc",
+        "kmalloc",
+        "__alloc_pages",
+        "alloc_pages",
+        "slab_",
+    ];
+    beginnings
+        .iter()
+        .any(|beginning| function.starts_with(beginning))
+}
+
 fn of_seqcount(report: &Report, lock: &Lock, usage: &Usage) -> Verdict {
     let object = [report.current(), registered(report)]
         .into_iter()
@@ -73,8 +111,11 @@ fn of_seqcount(report: &Report, lock: &Lock, usage: &Usage) -> Verdict {
         .and_then(|object| object.name().map(str::to_owned))
         .or(class);
     let context = context(usage);
+    if name.is_none() && !reads(report, usage) {
+        return unnamed(report, lock, usage);
+    }
     let label = name.clone().unwrap_or_else(|| format!("`{}`", lock.class));
-    let interrupt_reads = in_interrupt(usage).ends_with("-R") || reads_in_interrupt(report, usage);
+    let interrupt_reads = reads(report, usage);
     let nmi = context == "an NMI";
     let (rule, statement, fix) = if interrupt_reads {
         (
@@ -106,6 +147,9 @@ fn of_seqcount(report: &Report, lock: &Lock, usage: &Usage) -> Verdict {
         Confidence::Weak
     };
     let mut verdict = Verdict::new(Judgement::Real, rule, confidence, statement).next(fix);
+    if nmi && name.as_deref() == Some("task_struct.mems_allowed_seq") {
+        verdict = verdict.next("144080a5823b is about this pair: the slab allocator reads it in an NMI (`kmalloc_nolock`)");
+    }
     if let Some(name) = &name {
         verdict = verdict.next(format!(
             "see who writes, and in which context: `{}`",
@@ -113,6 +157,45 @@ fn of_seqcount(report: &Report, lock: &Lock, usage: &Usage) -> Verdict {
         ));
     }
     verdict.test("refuted if the two uses are of instances that are never the same: one class covers all that one line initialises")
+}
+
+/// Two writers of a class that stands for many counters.
+fn unnamed(report: &Report, lock: &Lock, usage: &Usage) -> Verdict {
+    let context = context(usage);
+    let has_inline_init = report.release.as_ref().is_none_or(|release| {
+        !release.at_least(5, 12)
+            || release.candidate.is_some_and(|rc| rc < 3) && !release.at_least(5, 13)
+    });
+    let is_stats = lock.base() == "&syncp->seq";
+    let mut statement = format!(
+        "Counters of the class `{}` are written in {context}, and elsewhere while {context} can come. If both are the same \
+         counter, a writer inside a writer makes the sequence even in the middle of an update, and an update that is lost \
+         leaves it odd for ever. But one class covers all counters that one line initialises, and neither stack shows which \
+         counter it is.",
+        lock.class
+    );
+    if is_stats && has_inline_init {
+        statement += " In this kernel `u64_stats_init()` may still be an inline function, with one key for all counters of a \
+                      compilation unit: d5b0e0677bfd (\"u64_stats,lockdep: Fix u64_stats_init() vs lockdep\", 5.12 and stable of \
+                      March 2021) gives each its own.";
+    }
+    let mut verdict = Verdict::new(
+        Judgement::Unknown,
+        Rule::UnnamedSeqcount,
+        Confidence::Moderate,
+        statement,
+    );
+    if is_stats && has_inline_init {
+        verdict = verdict.next("take d5b0e0677bfd and see whether the report comes back");
+    }
+    verdict
+        .next("look up in the two functions which `syncp` or seqcount each writes")
+        .test("real if it is the same counter; a false positive if each context has its own")
+}
+
+/// Whether the use in the interrupt is that of a reader.
+fn reads(report: &Report, usage: &Usage) -> bool {
+    in_interrupt(usage).ends_with("-R") || reads_in_interrupt(report, usage)
 }
 
 fn registered(report: &Report) -> &[super::super::report::Frame] {
@@ -138,7 +221,7 @@ fn context(usage: &Usage) -> &'static str {
     } else if state.contains("SOFTIRQ") {
         "a softirq"
     } else {
-        "memory reclaim"
+        RECLAIM
     }
 }
 

@@ -84,12 +84,7 @@ fn head(report: &Report) -> String {
     let release = report.release.as_ref().map(|release| release.text.clone());
     let facts = [
         Some(release.unwrap_or_else(|| "kernel unknown".to_owned())),
-        Some(
-            report
-                .architecture
-                .map_or("machine unknown", |machine| machine.word())
-                .to_owned(),
-        ),
+        report.architecture.map(|machine| machine.word().to_owned()),
         report.task.clone(),
         report
             .context
