@@ -44,7 +44,7 @@ In a guest of two emulated processors, beside another one: what a real machine t
 /// # Errors
 ///
 /// When the page cannot be read or written.
-pub(crate) fn check(outcomes: &[Outcome]) -> Result<Tally> {
+pub(crate) fn check(outcomes: &[&Outcome]) -> Result<Tally> {
     let file = tool::workspace().join(FILE);
     let committed = fs::read_to_string(&file).unwrap_or_default();
     let mut page = Page::parse(&committed);

@@ -37,30 +37,38 @@ const MODULE: &str = "phonet";
 /// Where the folders lie that guests see.
 const SHARE: &str = "target/live";
 
-/// Builds the live tests and runs them on `kernels`, [`GUESTS`] at a time, with `words`: names of
-/// cases, without any all of them; `--long` for some more work.
+/// What a guest is to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    /// Name of its kernel.
+    pub(crate) kernel: String,
+    /// Names of cases, without any all of them; `--long` for some more work.
+    pub(crate) words: Vec<String>,
+}
+
+/// Builds the live tests and runs `jobs`, each for another kernel, in their order, [`GUESTS`] at a time.
 ///
 /// # Errors
 ///
 /// When something does not build, or a guest cannot be started. A guest that dies or hangs is a
 /// failed test, and none is started twice.
-pub(crate) fn run(kernels: &[&str], words: &[String]) -> Result<Vec<Outcome>> {
+pub(crate) fn run(jobs: &[Job]) -> Result<Vec<Outcome>> {
     let tests = static_build::test(Programs::command(With::Tests), "live")?;
-    let shares = kernels
+    let shares = jobs
         .iter()
-        .map(|kernel| share(&tests, kernel))
+        .map(|job| share(&tests, &job.kernel))
         .collect::<Result<Vec<_>>>()?;
-    let waiting = Mutex::new(kernels.iter().zip(&shares));
+    let waiting = Mutex::new(jobs.iter().zip(&shares));
     let worker = || {
         let mut outcomes = Vec::new();
         loop {
             // Its own statement: the lock is dropped before the guest runs.
             let next = waiting.lock().expect("no worker panics here").next();
-            let Some((kernel, share)) = next else {
+            let Some((job, share)) = next else {
                 return anyhow::Ok(outcomes);
             };
-            progress::step("Testing", format_args!("live on {kernel}"));
-            outcomes.push(guest(share, kernel, words)?);
+            progress::step("Testing", format_args!("live on {}", job.kernel));
+            outcomes.push(guest(share, job)?);
         }
     };
     thread::scope(|scope| {
@@ -69,7 +77,7 @@ pub(crate) fn run(kernels: &[&str], words: &[String]) -> Result<Vec<Outcome>> {
         for worker in workers {
             outcomes.extend(worker.join().expect("a worker does not panic")?);
         }
-        outcomes.sort_by_key(|outcome| kernels.iter().position(|name| *name == outcome.kernel));
+        outcomes.sort_by_key(|outcome| jobs.iter().position(|job| job.kernel == outcome.kernel));
         Ok(outcomes)
     })
 }
@@ -96,8 +104,9 @@ fn share(tests: &Path, kernel: &str) -> Result<PathBuf> {
     Ok(share)
 }
 
-/// Boots `kernel` and reads its lines.
-fn guest(share: &Path, kernel: &str, words: &[String]) -> Result<Outcome> {
+/// Boots the kernel and reads its lines.
+fn guest(share: &Path, job: &Job) -> Result<Outcome> {
+    let Job { kernel, words } = job;
     let is_long = words.iter().any(|word| word == "--long");
     let deadline_s = if is_long { LONG_DEADLINE_S } else { DEADLINE_S };
     let mut guest = Command::new(env::current_exe().context("failed to find the xtask")?)
@@ -112,7 +121,10 @@ fn guest(share: &Path, kernel: &str, words: &[String]) -> Result<Outcome> {
         .stdout(Stdio::piped())
         .spawn()
         .context("failed to start a guest")?;
-    let mut outcome = Outcome::of(kernel);
+    let mut outcome = Outcome {
+        is_whole: words.is_empty(),
+        ..Outcome::of(kernel)
+    };
     for line in BufReader::new(guest.stdout.take().expect("it is piped")).lines() {
         let line = line.context("failed to read the guest's output")?;
         progress::line(format_args!("{kernel}: {line}"));
@@ -127,6 +139,8 @@ fn guest(share: &Path, kernel: &str, words: &[String]) -> Result<Outcome> {
 pub(crate) struct Outcome {
     /// Name of the kernel.
     pub(crate) kernel: String,
+    /// Whether all cases were to run.
+    pub(crate) is_whole: bool,
     pub(crate) tally: Tally,
     /// Numbers about the kernel and what seqtrace took on it, by name, ready to be printed.
     pub(crate) figures: Vec<(String, String)>,

@@ -37,7 +37,7 @@ struct Xtask {
 enum Task {
     /// Boots a PREEMPT_RT kernel, makes it contend, prints the table and leaves a flamegraph
     Demo(demo::Args),
-    /// Formats, lints, the eBPF object, all tests, fuzzing, a score, live tests on three kernels
+    /// Formats, lints, the eBPF object, all tests, fuzzing, a score, live tests on five kernels
     Test(test::Args),
     /// Format, lints, spelling, licences
     Lint,
