@@ -15,11 +15,11 @@ const OPTIONS: [&str; 4] = ["--threshold", "1s", "--budget", "100"];
 
 /// How long a writer stays inside for whom readers wait, or who makes them retry. A spin is told up to its
 /// last `pause`, and emulated processors take turns: the loop may go on for a turn after it.
-const WAITED_FOR_NS: u64 = 10_000_000;
+const WAITED_FOR_NS: u64 = 20_000_000;
 /// Waits of each reader.
-const WAITS: u64 = 30;
+const WAITS: u64 = 20;
 /// Runs of two retries of each reader, each run as long as two holds.
-const RUNS: u64 = 25;
+const RUNS: u64 = 15;
 
 /// How long a writer whom nobody waits for stays inside.
 const HELD_NS: u64 = 2_000_000;
@@ -35,7 +35,7 @@ const TRAPS: u64 = 2;
 
 /// A host that lets the guest stand still between the two looks at the clock spoils a sum, but makes no
 /// wrong one right: one of so many measurements has to agree.
-const MEASUREMENTS: u32 = 3;
+const MEASUREMENTS: u32 = 4;
 
 /// Blocks, spins, and the runs of those retries that are followed.
 pub(crate) fn a_wait_lasts_as_long_as_it_was(_: &Guest) -> String {
