@@ -20,9 +20,9 @@ pub fn bucket(duration_ns: u64) -> usize {
 ///
 /// When the probes are gone, these hold exactly, added up over the CPUs:
 ///
-/// * blocks: `hits = count + in flight + blocks_full + start_without_end`, where the last two are
+/// * blocks: `hits = count + short + in flight + blocks_full + start_without_end`, where the last two are
 ///   losses (their sums over all slots) and *in flight* are the entries of `BLOCKS`;
-/// * spins: `count` and the waits still in `SPINS` are all waits;
+/// * spins: `count`, `short` and the waits still in `SPINS` are all waits;
 /// * retries and fallbacks: `hits = count`;
 /// * checks: `count` is the checks that failed, and `RunCounters` says what it is the sum of.
 ///
@@ -49,11 +49,16 @@ pub struct SiteCounters {
     pub unblamed: [u64; reason::COUNT],
     /// Hits that were passed over, because the site is thinned; in no other counter.
     pub thinned_out: u64,
+    /// Hits of tasks or on CPUs that the filter leaves out; in no other counter.
+    pub filtered: u64,
+    /// Blocks, spins and holds that were over in less than [`crate::filter::Filter::min_ns`]; of the
+    /// other counters in `hits` only.
+    pub short: u64,
     /// Completed blocks, spins and runs by duration; sums up to `count` for blocks and spins.
     pub histogram: [u64; HISTOGRAM_BUCKETS],
 }
 
-const _: () = assert!(size_of::<SiteCounters>() == 8 * (7 + reason::COUNT + HISTOGRAM_BUCKETS));
+const _: () = assert!(size_of::<SiteCounters>() == 8 * (9 + reason::COUNT + HISTOGRAM_BUCKETS));
 
 impl SiteCounters {
     /// Nothing has happened.
@@ -66,6 +71,8 @@ impl SiteCounters {
         owned: 0,
         unblamed: [0; reason::COUNT],
         thinned_out: 0,
+        filtered: 0,
+        short: 0,
         histogram: [0; HISTOGRAM_BUCKETS],
     };
 
@@ -95,6 +102,8 @@ impl SiteCounters {
             owned,
             unblamed,
             thinned_out,
+            filtered,
+            short,
             histogram,
         } = other;
         self.hits += hits;
@@ -107,6 +116,8 @@ impl SiteCounters {
             *sum += more;
         }
         self.thinned_out += thinned_out;
+        self.filtered += filtered;
+        self.short += short;
         for (sum, more) in self.histogram.iter_mut().zip(histogram) {
             *sum += more;
         }

@@ -66,11 +66,16 @@ pub struct HoldState {
     /// [`crate::site::SiteEntry::generation`] of the increment: an end behind a time without probes is
     /// another hold's.
     pub generation: u32,
+    /// 1: the filter leaves the writer out. The hold is followed all the same, for the readers that it
+    /// keeps waiting, and not counted.
+    pub filtered: u32,
+    /// Zero; keeps the size a multiple of eight.
+    pub reserved: u32,
     /// Writer's command name, zero-terminated.
     pub comm: [u8; 16],
 }
 
-const _: () = assert!(size_of::<HoldState>() == 64);
+const _: () = assert!(size_of::<HoldState>() == 72);
 
 #[cfg(feature = "user")]
 mod pod {

@@ -8,6 +8,7 @@
 pub mod blame;
 pub mod counters;
 pub mod event;
+pub mod filter;
 pub mod hold;
 pub mod loss;
 pub mod run;

@@ -1,5 +1,5 @@
 //! Blocks: a reader takes and drops the writer's lock (PREEMPT_RT). Keeps the identity
-//! `hits = count + in flight + blocks_full + start_without_end`.
+//! `hits = count + short + in flight + blocks_full + start_without_end`.
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_ns, programs::ProbeContext};
 use seqtrace_common::{
@@ -14,6 +14,7 @@ use seqtrace_common::{
 use crate::{
     blame,
     complete::{complete, credit_task, stack},
+    filter,
     maps::{BLOCKS, counters, counting, lose, settings},
     site, task,
 };
@@ -69,7 +70,7 @@ pub(crate) fn end(ctx: &ProbeContext) {
     };
     let key = task::wait_key(site.slot);
     let Some(block) = BLOCKS.get_ptr_mut(key) else {
-        if counting() {
+        if counting() && filter::must_have_begun() {
             lose(loss::END_WITHOUT_START);
         }
         return;
@@ -95,6 +96,9 @@ pub(crate) fn end(ctx: &ProbeContext) {
 #[inline(never)]
 pub(crate) fn finish(slot: u32, stack: i32, now_ns: u64, state: &BlockState) {
     let duration_ns = now_ns.saturating_sub(state.start_ns);
+    if !filter::is_long(slot, duration_ns) {
+        return;
+    }
     let edge = &state.edge;
     let slept = u32::from(task::switches(&settings()) != state.switches);
     if let Some(counters) = counters(slot) {

@@ -15,7 +15,8 @@ use seqtrace_common::{
 
 use crate::{
     complete::{lengthen, record, stack},
-    maps::{OPEN_RUNS, RUNS, add, counters, lose, run_counters, settings},
+    filter,
+    maps::{OPEN_RUNS, RUNS, add, counters, counting, lose, run_counters, settings},
     retry, site, task,
 };
 
@@ -26,15 +27,22 @@ const ZERO_FLAG: u64 = 1 << 6;
 /// does then: the plan sees to that.
 #[inline]
 pub(crate) fn check(ctx: &ProbeContext) {
-    let Some(site) = site::chosen(ctx) else {
+    if !counting() {
+        return;
+    }
+    let Some(site) = site::find(ctx) else {
         return;
     };
     let is_followed = site.run != SiteEntry::NO_RUN;
+    let counts = filter::admits(site.slot) && site::is_taken(&site);
     if site::registers(ctx).eflags & ZERO_FLAG == 0 {
-        retry::count(ctx, site.slot);
-        if is_followed {
+        if counts {
+            retry::count(ctx, site.slot);
+        }
+        if counts && is_followed {
             extend(ctx, &site);
         }
+    // Also where it is not counted: a run may end on a CPU that is left out.
     } else if is_followed && OPEN_RUNS.get(site.run).is_some_and(|open| *open != 0) {
         finish(ctx, &site);
     }

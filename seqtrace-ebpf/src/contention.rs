@@ -21,6 +21,7 @@ use seqtrace_common::{
 use crate::{
     block,
     complete::stack_from,
+    filter,
     maps::{CONTENTIONS, RETURNS, counters, counting, lose},
 };
 
@@ -45,6 +46,10 @@ pub(crate) fn begin(ctx: &RawTracePointContext) {
     let Some((entry, depth)) = reader(ctx) else {
         return;
     };
+    // Only now: before, it is not known whether a reader waits.
+    if !filter::admits(entry.slot) {
+        return;
+    }
     if let Some(counters) = counters(entry.slot) {
         counters.hits += 1;
     }

@@ -16,6 +16,7 @@ use seqtrace_common::{
 
 use crate::{
     complete::{credit_task, stack},
+    filter,
     maps::{HOLDS, counters, counting, lose, settings},
     site,
     task::{self, Task},
@@ -45,7 +46,8 @@ pub(crate) fn write(ctx: &ProbeContext) {
 
 #[inline(never)]
 fn begin(ctx: &ProbeContext, site: &SiteEntry, address: u64, value: u32) {
-    if let Some(counters) = counters(site.slot) {
+    let counts = filter::admits(site.slot);
+    if counts && let Some(counters) = counters(site.slot) {
         counters.hits += 1;
     }
     let writer = task::current();
@@ -61,20 +63,26 @@ fn begin(ctx: &ProbeContext, site: &SiteEntry, address: u64, value: u32) {
         sequence: value.wrapping_add(1),
         stack: stack(ctx),
         generation: site.generation,
+        filtered: u32::from(!counts),
+        reserved: 0,
         comm: writer.comm,
     };
     if HOLDS.insert(address, state, u64::from(BPF_NOEXIST)).is_ok() {
         return;
     }
     // Either the end of another was not seen, or there is no room.
-    // SAFETY: the value is not looked at.
-    if unsafe { HOLDS.get(address) }.is_some() {
-        lose(loss::HOLD_WITHOUT_END);
+    // SAFETY: a sequence has one writer at a time, so nobody changes the element meanwhile.
+    if let Some(old) = unsafe { HOLDS.get(address) } {
+        if old.filtered == 0 {
+            lose(loss::HOLD_WITHOUT_END);
+        }
         if HOLDS.insert(address, state, u64::from(BPF_ANY)).is_ok() {
             return;
         }
     }
-    lose(loss::HOLDS_FULL);
+    if counts {
+        lose(loss::HOLDS_FULL);
+    }
 }
 
 #[inline(never)]
@@ -87,6 +95,9 @@ fn end(address: u64, generation: u32) {
         }
         return;
     };
+    if hold.filtered != 0 {
+        return;
+    }
     if hold.generation != generation {
         lose(loss::HOLD_WITHOUT_END);
         lose(loss::END_WITHOUT_HOLD);
@@ -95,6 +106,9 @@ fn end(address: u64, generation: u32) {
     // SAFETY: the helper takes nothing.
     let now_ns = unsafe { bpf_ktime_get_ns() };
     let duration_ns = now_ns.saturating_sub(hold.start_ns);
+    if !filter::is_long(hold.slot, duration_ns) {
+        return;
+    }
     let is_same = task::current().tid == hold.tid;
     let slept = is_same && task::switches(&settings()) != hold.switches;
     if let Some(counters) = counters(hold.slot) {

@@ -18,6 +18,8 @@ mod complete;
 #[cfg(target_arch = "bpf")]
 mod contention;
 #[cfg(target_arch = "bpf")]
+mod filter;
+#[cfg(target_arch = "bpf")]
 mod hold;
 #[cfg(target_arch = "bpf")]
 mod maps;

@@ -6,11 +6,12 @@ use seqtrace_common::event::{Event, kind};
 
 use crate::{
     complete::{complete, stack},
+    filter,
     maps::{COLD, ELSEWHERE, counters, counting, settings},
     task,
 };
 
-/// At a tick of the CPU clock. Keeps the identity `samples = hits + elsewhere`.
+/// At a tick of the CPU clock. Keeps the identity `samples = hits + filtered + elsewhere`.
 #[inline]
 pub(crate) fn sample(ctx: &PerfEventContext) {
     if !counting() {
@@ -26,6 +27,9 @@ pub(crate) fn sample(ctx: &PerfEventContext) {
         }
         return;
     };
+    if !filter::admits(slot) {
+        return;
+    }
     let sample_ns = settings().sample_ns;
     if let Some(counters) = counters(slot) {
         counters.hits += 1;

@@ -8,7 +8,10 @@ use seqtrace_common::{
     site::{SiteEntry, probed_address},
 };
 
-use crate::maps::{SITES, THINNING, counters, counting, lose};
+use crate::{
+    filter,
+    maps::{SITES, THINNING, counters, counting, lose},
+};
 
 /// Loads one register from the context.
 ///
@@ -31,13 +34,14 @@ macro_rules! load {
     }};
 }
 
-/// Finds the site and counts the hit; `None` outside the time in which events are counted.
+/// Finds the site and counts the hit; `None` outside the time in which events are counted, and for what
+/// the filter leaves out.
 #[inline]
 pub(crate) fn hit(ctx: &ProbeContext) -> Option<SiteEntry> {
     if !counting() {
         return None;
     }
-    let site = find(ctx)?;
+    let site = find(ctx).filter(|site| filter::admits(site.slot))?;
     if let Some(counters) = counters(site.slot) {
         counters.hits += 1;
     }
@@ -45,14 +49,19 @@ pub(crate) fn hit(ctx: &ProbeContext) -> Option<SiteEntry> {
 }
 
 /// As [`hit`], at a site that may be thinned: `None` also for the hits that are passed over.
-///
-/// Chance decides, not every n-th hit: readers that come in turn would be seen always or never.
 #[inline]
 pub(crate) fn chosen(ctx: &ProbeContext) -> Option<SiteEntry> {
     if !counting() {
         return None;
     }
-    let site = find(ctx)?;
+    find(ctx).filter(|site| filter::admits(site.slot) && is_taken(site))
+}
+
+/// Counts the hit of a site that may be thinned, or that it is passed over; whether it counts.
+///
+/// Chance decides, not every n-th hit: readers that come in turn would be seen always or never.
+#[inline]
+pub(crate) fn is_taken(site: &SiteEntry) -> bool {
     let mask = THINNING.get(site.slot).copied().unwrap_or_default();
     // SAFETY: the helper takes nothing.
     let is_chosen = mask == 0 || unsafe { bpf_get_prandom_u32() } & mask == 0;
@@ -60,7 +69,7 @@ pub(crate) fn chosen(ctx: &ProbeContext) -> Option<SiteEntry> {
         counters.hits += u64::from(is_chosen);
         counters.thinned_out += u64::from(!is_chosen);
     }
-    is_chosen.then_some(site)
+    is_chosen
 }
 
 /// Finds the site without counting, for the second half of a block.

@@ -1,5 +1,7 @@
 //! Spins: a reader executes `pause` while a sequence is odd. `SpinState` says what one wait is.
 
+use core::hint::black_box;
+
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_ns, programs::ProbeContext};
 use seqtrace_common::{
     blame::{Edge, reason},
@@ -11,6 +13,7 @@ use seqtrace_common::{
 use crate::{
     blame,
     complete::{complete, stack},
+    filter,
     maps::{SPIN, SPINS, counters, lose, settings},
     site::{self, register, registers},
     task,
@@ -30,11 +33,18 @@ pub(crate) fn pause(ctx: &ProbeContext) {
     };
     let key = task::wait_key(site.slot);
     let sequence = register(ctx, site.sequence_register);
+    // Opaque: the compiler would compute with whatever lies in its register where there is none, and the
+    // verifier refuses that.
+    let value = black_box(sequence.unwrap_or_default());
     let seen = Seen {
         now_ns,
         switches: task::switches(&settings()),
-        registers: lasting_registers(ctx, &site, sequence),
-        sequence: sequence.map_or(SpinState::NO_SEQUENCE, |value| value & 0xffff_ffff),
+        registers: lasting_registers(ctx, &site, value),
+        sequence: if sequence.is_some() {
+            value & 0xffff_ffff
+        } else {
+            SpinState::NO_SEQUENCE
+        },
     };
     if let Some(spin) = SPINS.get_ptr_mut(key) {
         // SAFETY: the element is this key's or was until a moment ago.
@@ -101,7 +111,7 @@ fn end(key: WaitKey, spin: &SpinState) {
     // SAFETY: this CPU's element.
     let ended = unsafe { &mut *ended };
     *ended = *spin;
-    if SPINS.remove(key).is_ok() {
+    if SPINS.remove(key).is_ok() && filter::is_long(key.slot, ended.duration_ns()) {
         if let Some(counters) = counters(key.slot) {
             counters.complete(ended.duration_ns());
         }
@@ -113,7 +123,7 @@ fn end(key: WaitKey, spin: &SpinState) {
 
 /// Sum of the registers that a spinning reader does not change.
 #[inline]
-fn lasting_registers(ctx: &ProbeContext, site: &SiteEntry, sequence: Option<u64>) -> u64 {
+fn lasting_registers(ctx: &ProbeContext, site: &SiteEntry, sequence: u64) -> u64 {
     let regs = registers(ctx);
     let sum = regs
         .rsp
@@ -123,8 +133,8 @@ fn lasting_registers(ctx: &ProbeContext, site: &SiteEntry, sequence: Option<u64>
         .wrapping_add(regs.r13)
         .wrapping_add(regs.r14)
         .wrapping_add(regs.r15);
-    match (site.sequence_register, sequence) {
-        (3 | 5 | 12..=15, Some(value)) => sum.wrapping_sub(value),
+    match site.sequence_register {
+        3 | 5 | 12..=15 => sum.wrapping_sub(sequence),
         _ => sum,
     }
 }

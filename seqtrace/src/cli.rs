@@ -8,6 +8,7 @@ use globset::{Glob, GlobBuilder};
 mod blame;
 mod budget;
 mod explain;
+mod filter;
 mod flame;
 mod limits;
 mod on_wait;
@@ -19,6 +20,7 @@ mod watch;
 pub use blame::{BlameArguments, Threshold};
 pub use budget::BudgetArguments;
 pub use explain::ExplainArguments;
+pub use filter::{CpuList, FilterArguments, KindArgument, RowFilterArguments};
 pub use flame::{FlameArguments, FlameFormat, SideArguments, WeightArgument};
 pub use limits::LimitArguments;
 pub use on_wait::{Action, OnWait};
@@ -168,8 +170,11 @@ pub struct DoctorArguments {
 #[derive(Args, Debug)]
 pub struct TraceArguments {
     /// Record single events that lasted at least this long
-    #[arg(short, long, value_name = "TIME", value_parser = duration_or_zero, default_value = "100us")]
+    #[arg(long, value_name = "TIME", value_parser = duration_or_zero, default_value = "100us")]
     pub threshold: Duration,
+    /// Which events are counted.
+    #[command(flatten)]
+    pub filter: FilterArguments,
     /// Which read sections are watched at their checks.
     #[command(flatten)]
     pub converge: ConvergeArguments,

@@ -53,6 +53,7 @@ fn less(row: &Row, before: &Row) -> Row {
         count: row.count.saturating_sub(before.count),
         total_ns: row.total_ns.saturating_sub(before.total_ns),
         slept: row.slept.saturating_sub(before.slept),
+        short: row.short.saturating_sub(before.short),
         owned: row.owned.saturating_sub(before.owned),
         max_ns,
         runs: runs(row.runs.as_ref(), before.runs.as_ref()),

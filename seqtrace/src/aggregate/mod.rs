@@ -14,8 +14,10 @@ use crate::{collect::batch::Batch, governor::Report, plan::Plan};
 pub mod blame;
 pub mod coverage;
 pub mod difference;
+pub mod filters;
 pub mod histogram;
 pub mod identity;
+pub mod narrow;
 pub mod occurrence;
 pub mod rates;
 pub mod snapshot;
@@ -32,8 +34,10 @@ mod seqcounts;
 mod stacks;
 
 use self::{
+    filters::Filters,
     frames::FrameNames,
     longest::Longest,
+    narrow::Narrowing,
     snapshot::{Costs, Coverage, DemandRow, Samples, Snapshot},
 };
 pub use self::{frames::Symbolise, rows::SiteLabel};
@@ -57,6 +61,10 @@ pub struct Facts {
     pub notes: Vec<String>,
     /// What the stages before cost.
     pub costs: Costs,
+    /// What was asked for, as it may be typed; empty: everything.
+    pub filters: Vec<String>,
+    /// What of the numbers is left out of snapshots.
+    pub narrowing: Narrowing,
 }
 
 /// The one owner of what a session has told so far.
@@ -111,6 +119,11 @@ impl Aggregate {
     pub fn refuse(&mut self, plan: &Plan, refusals: &[(u32, String)]) {
         self.refusals = refusals.to_vec();
         self.cover(plan);
+    }
+
+    /// What of the numbers is left out of snapshots.
+    pub fn narrowing(&self) -> &Narrowing {
+        &self.facts.narrowing
     }
 
     /// Adds a line to what cannot be seen or done.
@@ -177,13 +190,15 @@ impl Aggregate {
             converge_ns,
             notes: _,
             costs,
+            filters: _,
+            narrowing,
         } = &self.facts;
         let rows = rows::rows(&self.labels, &self.totals);
         let mut events = self.longest.clone();
         if let Some(threshold_ns) = *threshold_ns {
             events.add_open_spins(&self.totals, threshold_ns);
         }
-        Snapshot {
+        narrowing.of(Snapshot {
             format: Snapshot::FORMAT,
             release: release.clone(),
             build_id: build_id.clone(),
@@ -198,6 +213,7 @@ impl Aggregate {
             rows,
             events: events.rows(&self.labels, &self.names),
             coverage: self.coverage.clone(),
+            filters: self.filters(),
             samples: self.totals.samples_elsewhere.map(|elsewhere| Samples {
                 period_ns: seqtrace_common::settings::SAMPLE_NS,
                 elsewhere,
@@ -212,7 +228,18 @@ impl Aggregate {
                 .report
                 .as_ref()
                 .map(|report| governor::rows(report, &self.labels)),
-        }
+        })
+    }
+
+    fn filters(&self) -> Option<Filters> {
+        let words = self.facts.filters.clone();
+        let counters = &self.totals.counters;
+        (!words.is_empty()).then(|| Filters {
+            words,
+            filtered: counters.iter().map(|site| site.filtered).sum(),
+            short: counters.iter().map(|site| site.short).sum(),
+            left_out: None,
+        })
     }
 }
 

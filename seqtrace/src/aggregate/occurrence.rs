@@ -84,6 +84,23 @@ impl Aggregate {
         self.names.frames(addresses)
     }
 
+    /// Whether a single event is among those that were asked for; `frames` has its stack, if it must be
+    /// known.
+    pub fn wants(
+        &self,
+        label: &SiteLabel,
+        event: &Occurrence,
+        frames: impl Fn() -> Vec<String>,
+    ) -> bool {
+        let narrowing = self.narrowing();
+        if narrowing.is_everything() {
+            return true;
+        }
+        let frames = frames();
+        let frames: Vec<&str> = frames.iter().map(String::as_str).collect();
+        narrowing.takes(label, event, &frames)
+    }
+
     /// The spins that are open still and lasted for the threshold at least, as events: the kernel
     /// side sends one only when a spin ends.
     pub fn open_spins(&self) -> impl Iterator<Item = Event> {

@@ -105,6 +105,8 @@ fn row(
         owned,
         unblamed,
         thinned_out,
+        filtered: _,
+        short,
         histogram,
     } = counters;
     let histogram = histogram::sparse(histogram);
@@ -126,6 +128,7 @@ fn row(
         owned: *owned,
         unblamed: blame::unblamed(unblamed),
         thinned_out: *thinned_out,
+        short: *short,
         p50_ns: histogram::quantile(&histogram, *max_ns, 0.50),
         p99_ns: histogram::quantile(&histogram, *max_ns, 0.99),
         histogram,

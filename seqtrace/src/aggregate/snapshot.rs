@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    aggregate::blame::BlameRow,
+    aggregate::{blame::BlameRow, filters::Filters},
     discover::catalog::Lockname,
     plan::{Backend, Kind},
 };
@@ -46,6 +46,9 @@ pub struct Snapshot {
     pub events: Vec<EventRow>,
     /// What became of all sites.
     pub coverage: Coverage,
+    /// What was asked for, and what was left out for it; `None`: everything was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Filters>,
     /// The clock samples, where there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<Samples>,
@@ -158,6 +161,9 @@ pub struct Row {
     /// Hits that were passed over while the site was thinned; in no other number.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub thinned_out: u64,
+    /// Blocks, spins and holds that lasted for less than was asked for; of the other numbers in `hits` only.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub short: u64,
     /// Durations by power of two: (lower bound in nanoseconds, events), ascending, empty buckets
     /// left out. Sums up to `count` for blocks and spins, for checks to the runs that are over; empty
     /// for retries and fallbacks.

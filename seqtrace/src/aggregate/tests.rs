@@ -203,9 +203,9 @@ fn each_identity_is_reported_when_it_breaks() {
         (|s| s.rows[0].histogram[0].1 += 1, "histogram = count"),
         (
             |s| s.rows[0].in_flight = 0,
-            "hits of blocks = count + in flight + blocks_full + start_without_end",
+            "hits of blocks = count + short + in flight + blocks_full + start_without_end",
         ),
-        (|s| s.rows[1].hits = 1, "count <= hits"),
+        (|s| s.rows[1].hits = 1, "count + short <= hits"),
         (|s| s.rows[0].max_ns = 1 << 40, "longest <= total"),
         (
             |s| s.rows[0].readers[0].count -= 1,
@@ -221,6 +221,7 @@ fn each_identity_is_reported_when_it_breaks() {
             "waits neither blamed nor unblamed = blames_full",
         ),
         (|s| s.seqcounts[0].total_ns += 1, "time = that of its sites"),
+        (|s| s.rows[1].short = 1, "short = those of all sites"),
     ] {
         let found = broken(breaks);
         assert!(found.contains(expected), "{expected}: found {found:?}");

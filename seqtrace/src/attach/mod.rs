@@ -9,6 +9,7 @@ pub mod watch;
 
 mod contention;
 mod demand;
+mod filter;
 mod govern;
 mod guard;
 mod kprobes;

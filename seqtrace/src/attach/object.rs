@@ -12,11 +12,14 @@ use seqtrace_common::{
     site::SiteEntry,
 };
 
-use super::{contention, sample, table::Table};
-use crate::kernel::object::{OBJECT, refused};
+use super::{contention, filter, sample, table::Table};
+use crate::{
+    kernel::object::{OBJECT, refused},
+    plan::TaskFilter,
+};
 
 /// What the kernel side is to do besides counting.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct AttachOptions {
     /// Write events that lasted at least this long, in nanoseconds, to the ring; `None`: none.
     /// Retries and fallbacks, which have no duration, are written if it is zero.
@@ -28,6 +31,8 @@ pub struct AttachOptions {
     pub stacks: bool,
     /// Measure what the probes cost ([`super::Meter`]).
     pub meter: bool,
+    /// Which tasks are counted.
+    pub filter: TaskFilter,
     /// Sizes of the maps.
     pub sizes: MapSizes,
 }
@@ -100,6 +105,7 @@ pub(super) fn load(
         converge_ns: _,
         stacks,
         meter: _,
+        filter,
         sizes,
     } = options;
     let MapSizes {
@@ -120,6 +126,8 @@ pub(super) fn load(
         // For relocations against kernel types, which a Rust object does not have.
         .btf(None)
         .override_global("SETTINGS", &settings, true)
+        .override_global("FILTER", &filter::global(filter), true)
+        .map_max_entries("CHOSEN", filter::chosen(filter).len().max(1).try_into()?)
         .map_max_entries("SITES", table.entries.len().max(1).try_into()?)
         .map_max_entries("COLD", table.cold.len().max(1).try_into()?)
         .map_max_entries("RETURNS", table.returns.len().max(1).try_into()?)
@@ -148,6 +156,7 @@ pub(super) fn load(
         .load(OBJECT)
         .context("failed to create the maps of the eBPF object")?;
     describe(&mut ebpf, &table.entries)?;
+    filter::fill(&mut ebpf, filter)?;
     fill(&mut ebpf, "COLD", &table.cold)?;
     fill(&mut ebpf, "RETURNS", &table.returns)?;
     place_words(&mut ebpf, &table.initial_words())?;

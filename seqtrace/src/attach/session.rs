@@ -113,7 +113,7 @@ impl Session {
             contended: BTreeSet::new(),
             refusals: table.refusals.clone(),
             meter: None,
-            options: *options,
+            options: options.clone(),
             attach_time: Duration::ZERO,
             began: since,
         };
@@ -326,6 +326,11 @@ impl Session {
     /// Events that last at least this long are written to the ring; `None`: none.
     pub fn threshold_ns(&self) -> Option<u64> {
         self.options.threshold_ns
+    }
+
+    /// Blocks, spins and holds that lasted for less, in nanoseconds, are not counted.
+    pub fn min_ns(&self) -> u64 {
+        self.options.filter.min_ns
     }
 
     /// Whether the readers' stacks are walked.

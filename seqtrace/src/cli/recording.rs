@@ -4,7 +4,9 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::{OnWait, TraceArguments, VerbosityArguments, duration, limits::bytes};
+use super::{
+    OnWait, RowFilterArguments, TraceArguments, VerbosityArguments, duration, limits::bytes,
+};
 
 /// Options of `record`.
 #[derive(Args, Debug)]
@@ -63,6 +65,9 @@ pub struct ReportArguments {
     /// --by says otherwise
     #[arg(long, value_name = "COLUMN")]
     pub sort: Option<String>,
+    /// What of it.
+    #[command(flatten)]
+    pub filter: RowFilterArguments,
     /// How much to tell.
     #[command(flatten)]
     pub verbosity: VerbosityArguments,
@@ -98,6 +103,9 @@ pub struct ExportArguments {
     /// Format of the file [default: by its name]
     #[arg(short, long, value_enum)]
     pub format: Option<ExportFormat>,
+    /// What of it.
+    #[command(flatten)]
+    pub filter: RowFilterArguments,
     /// How much to tell.
     #[command(flatten)]
     pub verbosity: VerbosityArguments,

@@ -42,6 +42,7 @@ pub struct Collector {
     stacks_on: bool,
     samples: bool,
     threshold_ns: Option<u64>,
+    min_ns: u64,
     began: Instant,
 }
 
@@ -74,6 +75,7 @@ impl Collector {
             stacks_on: session.stacks(),
             samples: session.samples(),
             threshold_ns: session.threshold_ns(),
+            min_ns: session.min_ns(),
             began: session.began(),
         })
     }
@@ -207,7 +209,8 @@ impl Collector {
                 *batch.blocks_in_flight.entry(contention.slot).or_default() += 1;
             }
         }
-        for (_, hold) in contents(&self.maps.holds, self.sizes.holds, "HOLDS")? {
+        let holds = contents(&self.maps.holds, self.sizes.holds, "HOLDS")?;
+        for hold in holds.values().filter(|hold| hold.filtered == 0) {
             *batch.holds_in_flight.entry(hold.slot).or_default() += 1;
         }
         self.read_runs(&mut batch)?;
@@ -265,6 +268,10 @@ impl Collector {
             if let Some(spin) = spins.remove(&key)
                 && self.maps.spins.remove(&key).is_ok()
             {
+                if spin.duration_ns() < self.min_ns {
+                    self.reaped.count_short(key);
+                    continue;
+                }
                 self.reaped.count(key, &spin, room);
                 if self
                     .threshold_ns
@@ -273,6 +280,10 @@ impl Collector {
                     self.inbox.push(spin.event(key));
                 }
             }
+        }
+        // They may last for longer in the next batch: they are open still.
+        for (key, _) in spins.extract_if(|_, spin| spin.duration_ns() < self.min_ns) {
+            batch.counters[key.slot as usize].short += 1;
         }
         batch.spins = spins.into_iter().collect();
         Ok(())

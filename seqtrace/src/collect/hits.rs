@@ -38,7 +38,8 @@ impl Hits {
         for slot in &self.slots {
             let cpus = self.counters.get(slot, 0);
             let cpus = cpus.context("failed to read the map `COUNTERS`")?;
-            hits[*slot as usize] = cpus.iter().map(|cpu| cpu.hits + cpu.thinned_out).sum();
+            let all = |cpu: &SiteCounters| cpu.hits + cpu.thinned_out + cpu.filtered;
+            hits[*slot as usize] = cpus.iter().map(all).sum();
         }
         Ok(hits)
     }

@@ -120,6 +120,12 @@ impl Reaped {
         }
     }
 
+    /// Counts a wait that was too short, as the kernel side would have.
+    pub(super) fn count_short(&mut self, key: WaitKey) {
+        let counters = self.counters.entry(key.slot).or_insert(SiteCounters::ZERO);
+        counters.short += 1;
+    }
+
     /// Adds everything to a batch.
     pub(super) fn add_to(&self, batch: &mut Batch) {
         let Self {

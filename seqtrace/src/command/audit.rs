@@ -16,7 +16,7 @@ use crate::{
     discover::catalog::{Catalog, Half, Instance, Location, Lockname, Name, Odd, Site},
     export,
     kernel::running::Running,
-    plan::Backends,
+    plan::{Backends, SiteFilter},
 };
 
 /// Time between two readings of a counter.
@@ -35,7 +35,13 @@ const WRONG: u8 = 3;
 /// When the kernel's sites or its memory cannot be read, or it has no global seqcount with an address.
 pub fn audit(duration: Duration, json: bool, sources: &Sources, progress: bool) -> Result<u8> {
     let words = RequestWords::default();
-    let prepared = prepare::prepare(sources, (&words, false), Backends::SAMPLE, progress)?;
+    let prepared = prepare::prepare(
+        sources,
+        (&words, false),
+        &SiteFilter::default(),
+        Backends::SAMPLE,
+        progress,
+    )?;
     let running = &prepared.running;
     let (counters, mut unread) = counters(running, &prepared.catalog);
     ensure!(

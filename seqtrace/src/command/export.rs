@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     aggregate::snapshot::Snapshot,
     cli::ExportFormat,
-    command::recordings,
+    command::{filter, recordings},
     config::Export,
     export::{
         flamegraph, folded,
@@ -31,12 +31,16 @@ pub fn export(export: &Export) -> Result<u8> {
         file,
         output,
         format,
+        filter,
     } = export;
+    let narrowing = filter::of_recording(filter);
     let bytes = if let Some(form) = of_snapshot(*format) {
-        form(&recordings::last_snapshot(file)?.snapshot)?
+        let snapshot = narrowing.of(recordings::last_snapshot(file)?.snapshot);
+        recordings::tell_filters(&snapshot);
+        form(&snapshot)?
     } else {
         let mut reader = recordings::open(file)?;
-        let bytes = perfetto::trace(&mut reader);
+        let bytes = perfetto::trace(&mut reader, &narrowing);
         recordings::tell(file, &reader);
         bytes
     };

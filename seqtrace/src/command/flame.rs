@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     aggregate::snapshot::Snapshot,
     cli::{FlameFormat, WeightArgument},
-    command::{recordings, report},
+    command::{filter, recordings, report},
     config::{Flame, Side},
     export::{
         flamegraph,
@@ -32,6 +32,8 @@ pub async fn flame(flame: &Flame, progress: bool) -> Result<u8> {
     } = flame;
     if let Some(path) = file {
         let snapshot = recordings::last_snapshot(path)?.snapshot;
+        let snapshot = filter::of_recording(&trace.filter).of(snapshot);
+        recordings::tell_filters(&snapshot);
         draw(flame, &snapshot)?;
         return Ok(0);
     }

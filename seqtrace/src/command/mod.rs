@@ -11,6 +11,7 @@ mod demand;
 pub mod doctor;
 pub mod explain;
 pub mod export;
+mod filter;
 pub mod flame;
 mod govern;
 mod inlined;
@@ -78,7 +79,11 @@ pub fn run(config: &Config) -> Result<u8> {
             span,
             sources,
         } => runtime()?.block_on(watch::watch(word, *json, span, sources, progress)),
-        Task::Replay { file, colour } => runtime()?.block_on(replay::replay(file, *colour)),
+        Task::Replay {
+            file,
+            colour,
+            filter,
+        } => runtime()?.block_on(replay::replay(file, *colour, filter)),
         Task::Record(record) => runtime()?.block_on(record::record(record, progress)),
         Task::Report(report) => recordings::report(report),
         Task::Export(words) => export::export(words),

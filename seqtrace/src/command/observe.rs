@@ -21,6 +21,12 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
+    /// The functions in the stack of an event, outermost first; empty when it is not known.
+    pub(super) fn frames_of(&self, event: &Event) -> Vec<String> {
+        let addresses = self.frames.get(&event.stack);
+        addresses.map_or_else(Vec::new, |found| self.aggregate.frames(found))
+    }
+
     pub(super) fn of(aggregate: &'a Aggregate, arrivals: &'a Arrivals) -> Self {
         Self {
             aggregate,

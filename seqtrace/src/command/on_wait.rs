@@ -86,8 +86,15 @@ impl<O: Observer> Observer for Watchful<'_, O> {
         let waits = records.records.iter();
         let waits = waits.filter(|event| matches!(event.kind, kind::BLOCK | kind::SPIN));
         for event in waits {
-            if let Some(label) = records.aggregate.label(event.slot) {
-                self.look(label, &Occurrence::new(event));
+            let Some(label) = records.aggregate.label(event.slot) else {
+                continue;
+            };
+            let wait = Occurrence::new(event);
+            if records
+                .aggregate
+                .wants(label, &wait, || records.frames_of(event))
+            {
+                self.look(label, &wait);
             }
         }
         Ok(())

@@ -24,7 +24,7 @@ use crate::{
         running::{Running, VMLINUX},
         text::Choice,
     },
-    plan::{Backends, OwnerOffsets, Plan, Request, SeqcountNames, plan},
+    plan::{Backends, OwnerOffsets, Plan, Request, SeqcountNames, SiteFilter, plan},
 };
 
 /// What the stages before attaching have found out.
@@ -40,6 +40,8 @@ pub struct Prepared {
     pub backends: Backends,
     /// Why it is not known where this kernel forbids probes; `None`: it is.
     pub unknown_hazards: Option<String>,
+    /// Sites that are filtered by a name that theirs, which is not known, might be.
+    pub unnamed: u64,
     /// What discovery cost.
     pub costs: Costs,
 }
@@ -64,6 +66,7 @@ pub fn require(checks: &[Check]) -> Result<()> {
 pub fn prepare(
     sources: &Sources,
     (request, blame): (&RequestWords, bool),
+    filter: &SiteFilter,
     backends: Backends,
     progress: bool,
 ) -> Result<Prepared> {
@@ -87,6 +90,7 @@ pub fn prepare(
     let owners = owner_offsets(&running.btf);
     let mut plan = plan(&catalog, &bases, &hazards, owners, &request)?;
     plan.resolve_words(|location| running.address_of(location));
+    let unnamed = plan.restrict(filter)?;
     let costs = Costs {
         discover_ns: since.elapsed().as_nanos().try_into().unwrap_or(u64::MAX),
         cached,
@@ -100,6 +104,7 @@ pub fn prepare(
         plan,
         backends,
         unknown_hazards: hazards.unknown,
+        unnamed,
         costs,
     })
 }

@@ -140,6 +140,9 @@ impl Recorder {
                 occurrence.stack = None;
             }
             let frames = || addresses.map_or_else(Vec::new, |found| aggregate.frames(found));
+            if !aggregate.wants(label, &occurrence, frames) {
+                continue;
+            }
             writer
                 .event(&occurrence, || label.clone(), frames)
                 .with_context(|| failed_to_write(&part_path(&self.path, self.part)))?;

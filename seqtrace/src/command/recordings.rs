@@ -10,12 +10,15 @@ use anyhow::{Context as _, Result};
 use log::warn;
 
 use crate::{
-    aggregate::snapshot::Snapshot,
+    aggregate::{narrow::Narrowing, snapshot::Snapshot},
     cli::ByArgument,
-    command::report::{print, size},
+    command::{
+        filter,
+        report::{print, size},
+    },
     config::{Diff, Form, Report},
     export::{
-        diff, flamegraph, json,
+        diff, filters, flamegraph, json,
         listing::{By, Listing},
         live, table,
     },
@@ -28,8 +31,9 @@ use crate::{
 ///
 /// When it cannot be read, or there is no such column.
 pub fn report(report: &Report) -> Result<u8> {
-    let Report { file, form } = report;
-    let taken = last_snapshot(file)?;
+    let Report { file, form, filter } = report;
+    let mut taken = last_snapshot(file)?;
+    taken.snapshot = filter::of_recording(filter).of(taken.snapshot);
     match form {
         Form::Closing if taken.last => print(&table::closing(&taken.snapshot, size().0))?,
         Form::Closing => print(&table::interim(&taken.snapshot, size().0))?,
@@ -40,9 +44,10 @@ pub fn report(report: &Report) -> Result<u8> {
                 listing.sort(column)?;
             }
             if *csv {
+                tell_filters(&taken.snapshot);
                 print(&listing.csv())?;
             } else {
-                print(&listing.table(size().0))?;
+                print(&(listing.table(size().0) + &filters::lines(&taken.snapshot, size().0)))?;
             }
         }
     }
@@ -86,7 +91,7 @@ pub fn compare(words: &Diff) -> Result<u8> {
 /// # Errors
 ///
 /// When it cannot be read.
-pub fn replay(path: &Path) -> Result<u8> {
+pub fn replay(path: &Path, narrowing: &Narrowing) -> Result<u8> {
     let mut reader = open(path)?;
     let mut before: Option<Snapshot> = None;
     let mut last = None;
@@ -95,6 +100,7 @@ pub fn replay(path: &Path) -> Result<u8> {
             last: closes,
             snapshot,
         } = taken;
+        let snapshot = narrowing.of(snapshot);
         if closes {
             last = Some(snapshot);
             continue;
@@ -149,6 +155,13 @@ pub fn last_snapshot(path: &Path) -> Result<Taken> {
         .with_context(|| format!("cannot read `{}`", path.display()))?;
     tell(path, &reader);
     Ok(taken)
+}
+
+/// Says on standard error which filters are on, where the output has no room for it.
+pub fn tell_filters(snapshot: &Snapshot) {
+    if let Some(told) = filters::inline(snapshot) {
+        warn!("only {told}");
+    }
 }
 
 /// Says how a recording ends, unless it is whole.

@@ -13,12 +13,14 @@ use crate::{
     aggregate::snapshot::Snapshot,
     cli::Colour,
     command::{
+        filter,
         interrupt::Interrupt,
         live, recordings,
         report::{print, size},
         screen::{Controls, Screen},
         terminal,
     },
+    config::Filter,
     export::table,
     recording::Taken,
 };
@@ -32,9 +34,10 @@ const PACE: Duration = Duration::from_secs(1);
 /// # Errors
 ///
 /// When it cannot be read or shown.
-pub async fn replay(path: &Path, colour: Colour) -> Result<u8> {
+pub async fn replay(path: &Path, colour: Colour, filter: &Filter) -> Result<u8> {
+    let narrowing = filter::of_recording(filter);
     if !terminal::is_usable() {
-        return recordings::replay(path);
+        return recordings::replay(path, &narrowing);
     }
     let mut reader = recordings::open(path)?;
     let recorded = Some(reader.header().clone());
@@ -64,7 +67,7 @@ pub async fn replay(path: &Path, colour: Colour) -> Result<u8> {
             () = interrupt.wait() => break,
             () = sleep(pause(&snapshot, before_ns, *pace.borrow())) => {}
         }
-        let snapshot = Arc::new(snapshot);
+        let snapshot = Arc::new(narrowing.of(snapshot));
         screen.show(&snapshot);
         shown = Some(snapshot);
         is_whole = last;

@@ -7,7 +7,7 @@ use crate::{
     aggregate::{Aggregate, Facts},
     attach::{self, AttachOptions, MapSizes, Session},
     command::{
-        backends,
+        backends, filter,
         interrupt::Interrupt,
         prepare::{self, Prepared},
         progress::Progress,
@@ -28,6 +28,7 @@ pub(super) fn attach(
     interrupt: &Interrupt,
 ) -> Result<Session> {
     let options = AttachOptions {
+        filter: filter::tasks(&request.trace.filter)?,
         threshold_ns: Some(nanoseconds(request.trace.threshold)),
         converge_ns: Some(nanoseconds(request.trace.converge_within)),
         stacks: request.trace.stacks,
@@ -82,6 +83,7 @@ pub(super) fn aggregate(prepared: &Prepared, session: &Session, trace: &Trace) -
         plan,
         backends: _,
         unknown_hazards: _,
+        unnamed,
         costs,
     } = prepared;
     let mut costs = costs.clone();
@@ -95,6 +97,7 @@ pub(super) fn aggregate(prepared: &Prepared, session: &Session, trace: &Trace) -
                 .to_owned(),
         );
     }
+    notes.extend(unnamed_note(*unnamed));
     let facts = Facts {
         release: running.release.clone(),
         build_id: running.build_id.clone(),
@@ -104,10 +107,22 @@ pub(super) fn aggregate(prepared: &Prepared, session: &Session, trace: &Trace) -
         converge_ns: (!session.runs().is_empty()).then(|| nanoseconds(trace.converge_within)),
         notes,
         costs,
+        filters: trace.filter.words(),
+        narrowing: filter::of_run(&trace.filter),
     };
     let symbols = running.symbols.clone();
     let symbolise = Box::new(move |address| symbols.name_of(address));
     Aggregate::new(plan, &refusals(session), facts, symbolise)
+}
+
+/// What a filter by names cannot know.
+fn unnamed_note(unnamed: u64) -> Option<String> {
+    (unnamed > 0).then(|| {
+        format!(
+            "{unnamed} of the filtered read a seqcount whose name is not known, perhaps one that was asked for: \
+             -l unknown adds them"
+        )
+    })
 }
 
 /// The sites that the kernel refused, and why, in words.

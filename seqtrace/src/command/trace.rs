@@ -17,7 +17,7 @@ use crate::{
     attach,
     collect::{Collector, Hits, batch::Arrivals},
     command::{
-        backends, child,
+        backends, child, filter,
         govern::{self, Watchdog},
         inlined,
         interrupt::Interrupt,
@@ -94,11 +94,14 @@ pub async fn observed(
     let program = child::find(&request.span.run)?;
     obey(limits.kill_file.as_deref(), interrupt)?;
     prepare::require(&feature::discover_checks())?;
+    // Before discovery, which takes seconds.
+    filter::tasks(&request.trace.filter)?;
     let backends = backends::resolve(request.trace.backends)?;
     let _instance = instance::claim()?;
     let prepared = prepare::prepare(
         &request.trace.sources,
         (&request.trace.request, request.trace.blame.is_some()),
+        &filter::sites(&request.trace.filter),
         backends,
         request.progress,
     )?;

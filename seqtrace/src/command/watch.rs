@@ -20,6 +20,7 @@ use crate::{
     config::{RequestWords, Sources, Span},
     export,
     kernel::{feature, running::VMLINUX},
+    plan::SiteFilter,
 };
 
 /// Watches until the time is over or the command ends.
@@ -39,6 +40,7 @@ pub async fn watch(
     let prepared = prepare::prepare(
         sources,
         (&RequestWords::default(), false),
+        &SiteFilter::default(),
         backends::of_kernel(),
         progress,
     )?;

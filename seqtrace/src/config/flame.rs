@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::{Span, Task, Trace, check_writable, resolve_trace};
+use super::{Span, Task, Trace, check_writable, trace::resolve_trace};
 use crate::cli::{FlameArguments, FlameFormat, SideArguments, VerbosityArguments, WeightArgument};
 
 /// A flamegraph to draw.
@@ -51,6 +51,9 @@ pub(super) fn task(arguments: FlameArguments) -> Result<(Task, VerbosityArgument
     } = arguments;
     let format = format.unwrap_or_else(|| format_of(&output));
     let (trace, verbosity) = resolve_trace(trace, true)?;
+    if file.is_some() {
+        trace.filter.require_rows()?;
+    }
     let output = (output != Path::new("-")).then_some(output);
     if let Some(path) = &output {
         check_writable(path)?;

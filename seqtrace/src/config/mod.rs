@@ -7,25 +7,28 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use globset::Glob;
 
+use self::trace::resolve_trace;
 use crate::cli::{
-    AuditArguments, BackendArgument, BlameArguments, BudgetArguments, Cli, Colour, Command,
-    ConvergeArguments, DiscoverArguments, DoctorArguments, RetryArguments, StatArguments,
-    TextSource, Threshold, TopArguments, TraceArguments, VerbosityArguments, WatchArguments,
+    AuditArguments, Cli, Colour, Command, DiscoverArguments, DoctorArguments, StatArguments,
+    TextSource, TopArguments, VerbosityArguments, WatchArguments,
 };
 
 mod explain;
+mod filter;
 mod flame;
 mod limits;
 mod recording;
 mod sites;
+mod trace;
 
 pub use explain::{Explain, ExplainForm};
+pub use filter::Filter;
 pub use flame::{Flame, Side};
 pub use limits::{Limits, Room};
 pub use recording::{Diff, Export, Form, Record, Report, Rotation};
 pub use sites::{Input, View};
+pub use trace::{Blame, Choice, RequestWords, Trace};
 
 /// What to do, checked.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub enum Task {
         file: PathBuf,
         /// Whether the screen has colours.
         colour: Colour,
+        /// What of it.
+        filter: Filter,
     },
     /// Totals at the end.
     Stat {
@@ -114,65 +119,6 @@ pub struct Span {
     pub run: Vec<OsString>,
 }
 
-/// What to trace.
-#[derive(Clone, Debug)]
-pub struct Trace {
-    /// Single events that lasted at least this long are recorded.
-    pub threshold: Duration,
-    /// What is probed beyond the cold sites.
-    pub request: RequestWords,
-    /// A read section that has been retrying for longer does not converge.
-    pub converge_within: Duration,
-    /// When writers are probed on demand; `None`: never.
-    pub blame: Option<Blame>,
-    /// Whether the readers' stacks are walked and counted.
-    pub stacks: bool,
-    /// The part of the time of all CPUs that the probes may cost; `None`: no limit.
-    pub budget: Option<f64>,
-    /// What may count.
-    pub backends: Choice,
-    /// Debuginfo of vmlinux for inlined calls in stacks; `None`: the installed one, if any.
-    pub debuginfo: Option<PathBuf>,
-    /// How much room there is, and when it ends.
-    pub limits: Limits,
-    /// Where sites come from.
-    pub sources: Sources,
-}
-
-/// When writers are probed on demand.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Blame {
-    /// Readers of one seqcount lose more than this in a second.
-    pub above: Duration,
-    /// For how long.
-    pub lasting: Duration,
-}
-
-/// What is probed beyond the cold sites.
-#[derive(Clone, Debug, Default)]
-pub struct RequestWords {
-    /// Patterns for seqcounts of which every retry is counted.
-    pub retries: Vec<Glob>,
-    /// Patterns for seqcounts of which every hold is counted.
-    pub writers: Vec<Glob>,
-}
-
-/// The backends that were asked for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Choice {
-    /// Whatever the kernel has.
-    Auto,
-    /// These.
-    Only {
-        /// kprobes.
-        probe: bool,
-        /// The tracepoints of contended locks.
-        contention: bool,
-        /// Samples of the CPU clock.
-        sample: bool,
-    },
-}
-
 /// Where sites come from.
 #[derive(Clone, Debug)]
 pub struct Sources {
@@ -237,7 +183,14 @@ fn top_task(arguments: TopArguments) -> Result<(Task, VerbosityArguments)> {
     } = arguments;
     let (trace, verbosity) = resolve_trace(trace, false)?;
     if let Some(file) = replay {
-        return Ok((Task::Replay { file, colour }, verbosity));
+        let Trace { filter, .. } = trace;
+        filter.require_rows()?;
+        let task = Task::Replay {
+            file,
+            colour,
+            filter,
+        };
+        return Ok((task, verbosity));
     }
     let task = Task::Top {
         interval,
@@ -312,64 +265,6 @@ fn check_directory(path: &Path, what: &str) -> Result<()> {
         parent.display()
     );
     Ok(())
-}
-
-fn resolve_trace(arguments: TraceArguments, stacks: bool) -> Result<(Trace, VerbosityArguments)> {
-    let TraceArguments {
-        threshold,
-        converge,
-        blame,
-        budget: BudgetArguments { budget },
-        backend,
-        debuginfo,
-        limits,
-        discover,
-    } = arguments;
-    let ConvergeArguments {
-        retries,
-        converge_within,
-    } = converge;
-    let (sources, verbosity) = sources(&discover);
-    let trace = Trace {
-        threshold,
-        request: request(retries),
-        converge_within,
-        blame: on_demand(&blame),
-        stacks,
-        budget: budget.part(),
-        backends: choice(&backend),
-        debuginfo,
-        limits: limits::resolve(limits)?,
-        sources,
-    };
-    Ok((trace, verbosity))
-}
-
-fn request(arguments: RetryArguments) -> RequestWords {
-    let RetryArguments { retries, writers } = arguments;
-    RequestWords { retries, writers }
-}
-
-fn on_demand(arguments: &BlameArguments) -> Option<Blame> {
-    match arguments.blame_above {
-        Threshold::Off => None,
-        Threshold::Above(above) => Some(Blame {
-            above,
-            lasting: arguments.blame_for,
-        }),
-    }
-}
-
-/// `auto` among others is for all that there is.
-fn choice(asked: &[BackendArgument]) -> Choice {
-    if asked.contains(&BackendArgument::Auto) {
-        return Choice::Auto;
-    }
-    Choice::Only {
-        probe: asked.contains(&BackendArgument::Probe),
-        contention: asked.contains(&BackendArgument::Contention),
-        sample: asked.contains(&BackendArgument::Sample),
-    }
 }
 
 fn sources(arguments: &DiscoverArguments) -> (Sources, VerbosityArguments) {

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Result, bail, ensure};
 
-use super::{Span, Task, Trace, check_writable, resolve_trace};
+use super::{Filter, Span, Task, Trace, check_writable, trace::resolve_trace};
 use crate::cli::{
     ByArgument, DiffArguments, ExportArguments, ExportFormat, OnWait, RecordArguments,
     ReportArguments, VerbosityArguments,
@@ -46,6 +46,8 @@ pub struct Report {
     pub file: PathBuf,
     /// How.
     pub form: Form,
+    /// What of it.
+    pub filter: Filter,
 }
 
 /// Forms of a report.
@@ -75,6 +77,8 @@ pub struct Export {
     pub output: Option<PathBuf>,
     /// Its format.
     pub format: ExportFormat,
+    /// What of it.
+    pub filter: Filter,
 }
 
 /// Two recordings to compare.
@@ -130,6 +134,7 @@ pub(super) fn report_task(arguments: ReportArguments) -> (Task, VerbosityArgumen
         csv,
         by,
         sort,
+        filter,
         verbosity,
     } = arguments;
     let form = if json {
@@ -140,7 +145,8 @@ pub(super) fn report_task(arguments: ReportArguments) -> (Task, VerbosityArgumen
     } else {
         Form::Closing
     };
-    (Task::Report(Report { file, form }), verbosity)
+    let filter = Filter::of_rows(filter);
+    (Task::Report(Report { file, form, filter }), verbosity)
 }
 
 pub(super) fn export_task(arguments: ExportArguments) -> Result<(Task, VerbosityArguments)> {
@@ -148,6 +154,7 @@ pub(super) fn export_task(arguments: ExportArguments) -> Result<(Task, Verbosity
         file,
         output,
         format,
+        filter,
         verbosity,
     } = arguments;
     let Some(format) = format.or_else(|| format_of(&output)) else {
@@ -164,6 +171,7 @@ pub(super) fn export_task(arguments: ExportArguments) -> Result<(Task, Verbosity
         file,
         output,
         format,
+        filter: Filter::of_rows(filter),
     };
     Ok((Task::Export(export), verbosity))
 }

@@ -97,7 +97,7 @@ pub(super) fn task(arguments: SitesArguments) -> Result<(Task, VerbosityArgument
             modules,
             debuginfo,
         },
-        request: super::request(retries),
+        request: super::trace::request(retries),
         sources,
     };
     Ok((task, verbosity))

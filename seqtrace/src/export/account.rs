@@ -336,6 +336,7 @@ fn skip_meaning(reason: &str) -> Option<&'static str> {
         Skip::OtherCondition,
         Skip::NoBackend,
         Skip::UnknownWord,
+        Skip::Filtered,
     ];
     let skip = known.into_iter().find(|skip| skip.word() == reason)?;
     Some(match skip {
@@ -349,6 +350,7 @@ fn skip_meaning(reason: &str) -> Option<&'static str> {
         Skip::OtherCondition => "whether it failed is not told by one flag",
         Skip::NoBackend => "none of the backends in use sees it",
         Skip::UnknownWord => "the registers do not lead to its sequence",
+        Skip::Filtered => "it is not among those that were asked for",
     })
 }
 

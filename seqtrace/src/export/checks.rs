@@ -17,7 +17,8 @@ const LENGTHS: usize = 6;
 /// it is told in its own section.
 pub fn is_loss(row: &Row) -> bool {
     match row.kind {
-        Kind::Block | Kind::Spin | Kind::Retry | Kind::Fallback => true,
+        Kind::Block | Kind::Spin => row.count + row.in_flight > 0 || row.short == 0,
+        Kind::Retry | Kind::Fallback => true,
         Kind::Check => row.count > 0,
         // Told in a section of its own: what writers do is no loss by itself.
         Kind::Write => false,

@@ -13,7 +13,7 @@ use inferno::{
 use crate::{
     aggregate::snapshot::Snapshot,
     export::{
-        account,
+        account, filters,
         folded::{self, Stacks, WRITER, Weight},
         quantity::{duration_inline, plural},
     },
@@ -154,11 +154,13 @@ fn title(snapshot: &Snapshot, weight: Weight, stacks: Stacks) -> String {
     )
 }
 
-/// Coverage and losses: a picture is passed on without the text around it.
+/// Coverage, losses and filters: a picture is passed on without the text around it.
 fn subtitle(snapshot: &Snapshot) -> String {
     let coverage = &snapshot.coverage;
+    let only =
+        filters::inline(snapshot).map_or_else(String::new, |words| format!("; only {words}"));
     format!(
-        "{} of {} probed; losses: {}",
+        "{} of {} probed; losses: {}{only}",
         coverage.probed,
         plural(coverage.sites, "site"),
         account::losses_inline(snapshot)

@@ -100,15 +100,24 @@ pub(super) fn sites(snapshot: &Snapshot) -> Lines {
             Cell::Text(row.backend.word().to_owned()),
             Cell::Number(row.count),
             time_of(Some(row.total_ns)),
-            time_of(Some(row.max_ns)),
+            time_of(row.longest_ns()),
             time_of(row.p99_ns),
             time_of(row.p50_ns),
-            Cell::Number(row.slept),
-            Cell::Number(row.hits),
+            known(row.slept, !row.is_part()),
+            known(row.hits, row.hits > 0),
             Cell::Text(row.image.clone()),
         ]
     });
     (SITES, 2, lines.collect())
+}
+
+/// A number, unless it is not known.
+fn known(number: u64, is_known: bool) -> Cell {
+    if is_known {
+        Cell::Number(number)
+    } else {
+        Cell::None
+    }
 }
 
 /// Time and number of what a task lost, and of what others lost to it.

@@ -10,14 +10,14 @@ use crate::{
     export::{
         account, checks,
         columns::{self, Column, Overflow},
-        governor,
+        filters, governor,
         quantity::{plural, three_digits},
         table::{self, headline, names, nothing, top_owner, top_reader, total, waited},
     },
 };
 
 /// Lines besides the rows: headline, blank, table header, blank, sites, losses, and the line that
-/// tells of rows left out; one more where there is a budget.
+/// tells of rows left out; one more where there is a budget, and one with filters.
 const FRAME: usize = 7;
 
 /// One screen: most time lost in `interval` first, then most events in it, then as in the closing
@@ -32,7 +32,8 @@ pub fn screen(
 ) -> String {
     let head = account::line("seqtrace", &headline(snapshot), None);
     let body = if snapshot.rows.iter().any(checks::is_loss) {
-        let frame = FRAME + usize::from(snapshot.governor.is_some());
+        let more = [snapshot.governor.is_some(), snapshot.filters.is_some()];
+        let frame = FRAME + more.map(usize::from).iter().sum::<usize>();
         let room = height.map_or(usize::MAX, |height| height.saturating_sub(frame).max(1));
         rows(snapshot, interval, width, room)
     } else {
@@ -69,7 +70,7 @@ fn rows(snapshot: &Snapshot, interval: &Interval, width: Option<usize>, room: us
         table::backends(rows().map(|(row, _)| *row)),
         Column::number("COUNT", rows().map(|(row, _)| row.count.to_string())),
         Column::number("TOTAL", rows().map(|(row, _)| total(row))),
-        Column::number("MAX", rows().map(|(row, _)| waited(row, Some(row.max_ns)))),
+        Column::number("MAX", rows().map(|(row, _)| waited(row, row.longest_ns()))),
         Column::text("TOP READER/PID", rows().map(|(row, _)| top_reader(row))),
         Column::text("TOP OWNER/TID", rows().map(|(row, _)| top_owner(row))),
         Column::number("~P50", rows().map(|(row, _)| waited(row, row.p50_ns))),
@@ -90,7 +91,9 @@ fn rows(snapshot: &Snapshot, interval: &Interval, width: Option<usize>, room: us
 /// Coverage and losses, a line each.
 fn foot(snapshot: &Snapshot) -> String {
     let sites = account::sum(&snapshot.coverage);
-    account::line("sites", &sites, None)
+    filters::inline(snapshot).map_or_else(String::new, |words| {
+        account::line("filters", &format!("only {words}"), None)
+    }) + &account::line("sites", &sites, None)
         + &governor::inline(snapshot.governor.as_ref())
         + &account::line("losses", &account::losses_inline(snapshot), None)
 }

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod card;
 pub mod diff;
 pub mod explain;
+pub mod filters;
 pub mod flamegraph;
 pub mod folded;
 pub mod json;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    aggregate::occurrence::Occurrence,
+    aggregate::{narrow::Narrowing, occurrence::Occurrence},
     export::perfetto_packets::{DebugAnnotation, PacketWriter, TrackDescriptor, TrackEvent, kind},
     recording::{Entry, Reader},
 };
@@ -57,10 +57,13 @@ struct Lanes {
 }
 
 /// The trace. What the reader cannot read any more is left out, as [`Reader::ending`] tells.
-pub fn trace<R: BufRead>(reader: &mut Reader<R>) -> Vec<u8> {
+/// Events that `wanted` does not take are left out too.
+pub fn trace<R: BufRead>(reader: &mut Reader<R>, wanted: &Narrowing) -> Vec<u8> {
     let mut events = Vec::new();
     while let Some(entry) = reader.next(true) {
-        if let Entry::Event(event) = entry {
+        if let Entry::Event(event) = entry
+            && is_wanted(reader, &event, wanted)
+        {
             events.push(event);
         }
     }
@@ -82,6 +85,12 @@ pub fn trace<R: BufRead>(reader: &mut Reader<R>) -> Vec<u8> {
         drawing.event(reader, event, flow);
     }
     drawing.packets.into_bytes()
+}
+
+fn is_wanted<R: BufRead>(reader: &Reader<R>, event: &Occurrence, wanted: &Narrowing) -> bool {
+    let frames: Vec<&str> = reader.frames(event).collect();
+    let label = reader.site(event);
+    label.is_none_or(|label| wanted.takes(label, event, &frames))
 }
 
 struct Drawing {

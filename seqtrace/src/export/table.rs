@@ -14,7 +14,7 @@ use crate::{
     export::{
         account, blame, checks,
         columns::{self, Column, Overflow},
-        governor, holds,
+        filters, governor, holds,
         quantity::{dash_if_zero, duration, duration_inline, plural, share, three_digits},
     },
     plan::{Backend, Kind},
@@ -59,6 +59,7 @@ fn whole(snapshot: &Snapshot, broken: &[Broken], width: Option<usize>) -> String
 /// snapshot; nothing can be said of a live one), costs, and which numbers are estimates.
 pub fn account(snapshot: &Snapshot, broken: &[Broken], width: Option<usize>) -> String {
     account::ended(snapshot, width)
+        + &filters::lines(snapshot, width)
         + &in_flight(&snapshot.rows, width)
         + &checks::in_flight(&snapshot.rows, width)
         + &checks::limit(snapshot, width)
@@ -156,7 +157,7 @@ impl SiteColumns {
             backends(rows().copied()),
             Column::number("COUNT", rows().map(|row| row.count.to_string())),
             Column::number("TOTAL", rows().map(|row| total(row))),
-            time("MAX", |row| Some(row.max_ns)),
+            time("MAX", Row::longest_ns),
             time("~P99", |row| row.p99_ns),
             Column::number("SLEPT", rows().map(|row| slept(row))),
             time("~P50", |row| row.p50_ns),
@@ -227,7 +228,7 @@ pub fn time_lost(row: &Row, duration_ns: u64) -> String {
 
 fn slept(row: &Row) -> String {
     match row.kind {
-        _ if row.backend == Backend::Sample => "-".to_owned(),
+        _ if row.backend == Backend::Sample || row.is_part() => "-".to_owned(),
         Kind::Block => row.slept.to_string(),
         Kind::Spin | Kind::Retry | Kind::Fallback | Kind::Check | Kind::Write => "-".to_owned(),
     }

@@ -57,6 +57,7 @@ impl Skip {
             Self::UnknownWord => "unknown_word",
             Self::OtherCondition => "other_condition",
             Self::NoBackend => "no_backend",
+            Self::Filtered => "filtered",
         }
     }
 }

@@ -10,15 +10,19 @@ use crate::{discover::catalog::Catalog, kernel::hazards::Hazards};
 mod checks;
 pub mod backend;
 pub mod demand;
+pub mod filter;
 pub mod hazard;
 mod names;
 mod writers;
+pub mod tasks;
 mod word;
 pub mod target;
 
 pub use backend::Backends;
+pub use filter::SiteFilter;
 pub use names::SeqcountNames;
 pub use target::{Backend, Kind, Place, Target};
+pub use tasks::{Cgroup, TaskFilter};
 pub use word::Word;
 
 /// What to attach and what not. `targets` has every site of the catalog exactly once, in the order
@@ -53,6 +57,8 @@ pub enum Skip {
     NoBackend,
     /// An increment of a sequence that the registers do not lead to.
     UnknownWord,
+    /// It is not among those that were asked for.
+    Filtered,
 }
 
 /// What is asked for beyond the cold sites.

@@ -24,6 +24,13 @@ impl SeqcountNames {
         self.0.iter().any(|glob| matches(glob, seqcount))
     }
 
+    /// Whether a pattern matches the name as it is printed, or one of the candidates in it.
+    pub fn take_label(&self, label: &str) -> bool {
+        label
+            .split('|')
+            .any(|name| self.0.iter().any(|glob| glob.is_match(name)))
+    }
+
     /// The first pattern that matches none of the seqcounts.
     pub fn unmatched(&self, seqcounts: &[&Seqcount]) -> Option<&str> {
         let glob = self

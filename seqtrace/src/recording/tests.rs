@@ -48,6 +48,7 @@ fn snapshot(elapsed_ns: u64, frames: &[&[&str]]) -> Snapshot {
         demands: Vec::new(),
         events: Vec::new(),
         coverage: Coverage::default(),
+        filters: None,
         samples: None,
         losses: [("ring_full".to_owned(), 0)].into(),
         costs: Costs::default(),

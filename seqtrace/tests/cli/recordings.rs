@@ -265,3 +265,56 @@ fn every_cut_of_what_was_recorded_is_told_and_shown_as_far_as_it_goes() {
     }
     assert!(shown > 10, "{shown}");
 }
+
+#[test]
+fn a_recording_is_filtered_and_what_is_left_out_is_told() {
+    let (_folder, file) = busy();
+    let table = succeeded(&["report", "-l", "rename_lock", &file]);
+    assert!(
+        table.contains("filters  only --seqcount rename_lock\n"),
+        "{table}"
+    );
+    assert!(table.contains(" that were counted left out, "), "{table}");
+    let listed = succeeded(&["report", "--kind", "block", "--by", "site", &file]);
+    assert!(listed.contains("filters  only --kind block\n"), "{listed}");
+    assert!(!listed.contains("fallback"), "{listed}");
+    let count = |words: &[&str]| {
+        let words = [&["report", "--json"], words, &[file.as_str()]].concat();
+        let snapshot = json::read(succeeded(&words).as_bytes()).expect("a snapshot");
+        assert_eq!(snapshot.check(), []);
+        let filters = snapshot.filters.unwrap_or_default();
+        let left_out = filters.left_out.unwrap_or_default().events;
+        let rows = snapshot.rows.iter();
+        (rows.map(|row| row.count).sum::<u64>(), left_out)
+    };
+    let (all, nothing) = count(&[]);
+    assert_eq!(nothing, 0);
+    for words in [
+        &["-l", "rename_lock"][..],
+        &["--site", "getrusage"],
+        &["--kind", "block,spin"],
+        &["--comm", "cwd-*"],
+        &["-S", "getrusage"],
+        &["--comm", "nobody"],
+    ] {
+        let (left, left_out) = count(words);
+        assert_eq!(left + left_out, all, "{words:?}");
+        assert!(left_out > 0, "{words:?}");
+    }
+}
+
+#[test]
+fn formats_without_room_tell_their_filters_on_stderr() {
+    let (folder, file) = busy();
+    let out = folder.path().join("a.csv");
+    let out = out.to_str().expect("text");
+    let output = seqtrace(&["export", &file, "-o", out, "-l", "rename_lock"]);
+    assert!(output.status.success(), "{output:?}");
+    let told = "seqtrace: warn: only --seqcount rename_lock\n";
+    assert_eq!(text(&output.stderr), told);
+    let csv = fs::read_to_string(out).expect("it is written");
+    assert!(
+        csv.contains("rename_lock") && !csv.contains("mount_lock"),
+        "{csv}"
+    );
+}

@@ -8,7 +8,7 @@ use std::{
 };
 
 use seqtrace::{
-    aggregate::{SiteLabel, occurrence::Occurrence, snapshot::Snapshot},
+    aggregate::{SiteLabel, narrow::Narrowing, occurrence::Occurrence, snapshot::Snapshot},
     export::{perfetto, pprof, speedscope},
     plan::{Backend, Kind},
     recording::{Entry, FORMAT, Header, Reader, Writer},
@@ -147,7 +147,10 @@ fn waits() -> Vec<u8> {
 #[test]
 fn perfetto_has_a_slice_for_each_wait_and_an_arrow_to_its_owner() {
     let bytes = waits();
-    let drawn = perfetto::trace(&mut Reader::open(bytes.as_slice()).expect("a recording"));
+    let drawn = perfetto::trace(
+        &mut Reader::open(bytes.as_slice()).expect("a recording"),
+        &Narrowing::default(),
+    );
     let published = Published::compile("perfetto_trace.proto.zst");
     let trace = published.read("perfetto.protos.Trace", &drawn);
     let mut tracks = BTreeMap::new();
@@ -196,7 +199,7 @@ fn perfetto_takes_each_event_of_a_real_recording() {
     while let Some(entry) = reader.next(true) {
         events += u64::from(matches!(entry, Entry::Event(_)));
     }
-    let drawn = perfetto::trace(&mut recorded());
+    let drawn = perfetto::trace(&mut recorded(), &Narrowing::default());
     let published = Published::compile("perfetto_trace.proto.zst");
     let trace = published.read("perfetto.protos.Trace", &drawn);
     let packets = messages(&trace, "packet");

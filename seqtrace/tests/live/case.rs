@@ -4,7 +4,7 @@ use crate::{
     audit, blame, catalog, disturbance, governor,
     guest::Guest,
     holds, killed, numbers, privilege, refusal, retries, session, shutdown, sites,
-    truth::{contended, damaged, forced, free, inexact, small_maps, times},
+    truth::{contended, damaged, filters, forced, free, inexact, small_maps, times},
 };
 
 /// A case: panics when it does not hold, else returns the numbers that it looked at.
@@ -92,6 +92,30 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "a_hold_lasts_as_long_as_it_was",
         times::a_hold_lasts_as_long_as_it_was,
+    ),
+    (
+        "tasks_that_are_not_chosen_are_filtered",
+        filters::tasks_that_are_not_chosen_are_filtered,
+    ),
+    (
+        "what_happens_on_other_cpus_is_filtered",
+        filters::what_happens_on_other_cpus_is_filtered,
+    ),
+    (
+        "short_waits_are_filtered",
+        filters::short_waits_are_filtered,
+    ),
+    (
+        "sites_that_are_not_chosen_are_not_probed",
+        filters::sites_that_are_not_chosen_are_not_probed,
+    ),
+    (
+        "stacks_that_are_not_chosen_are_left_out",
+        filters::stacks_that_are_not_chosen_are_left_out,
+    ),
+    (
+        "a_filtered_writer_is_blamed_still",
+        filters::a_filtered_writer_is_blamed_still,
     ),
     (
         "free_readers_are_counted_as_they_waited",
@@ -288,6 +312,17 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         &[
             "small_maps_lose_by_name",
             "many_readers_in_small_maps_lose_by_name",
+        ],
+    ),
+    (
+        "filters",
+        &[
+            "tasks_that_are_not_chosen_are_filtered",
+            "what_happens_on_other_cpus_is_filtered",
+            "short_waits_are_filtered",
+            "sites_that_are_not_chosen_are_not_probed",
+            "stacks_that_are_not_chosen_are_left_out",
+            "a_filtered_writer_is_blamed_still",
         ],
     ),
     (

@@ -33,7 +33,7 @@ use crate::{
         feature::{self, Check},
         running::Running,
     },
-    plan::{Backends, Plan},
+    plan::{Backends, Plan, SiteFilter},
 };
 
 mod debuginfo;
@@ -206,8 +206,15 @@ fn running(sources: &Sources, request: &RequestWords, progress: bool) -> Result<
         plan,
         backends,
         unknown_hazards,
+        unnamed: _,
         costs,
-    } = prepare::prepare(sources, (request, false), backends::of_kernel(), progress)?;
+    } = prepare::prepare(
+        sources,
+        (request, false),
+        &SiteFilter::default(),
+        backends::of_kernel(),
+        progress,
+    )?;
     Ok(Found {
         release: Some(running.release.clone()),
         catalog,

@@ -5,7 +5,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use super::{print, print_right};
 use crate::{
     aggregate::snapshot::Snapshot,
-    export::{account, quantity::duration_inline},
+    export::{account, filters, quantity::duration_inline},
     tui::{
         data::Data,
         state::State,
@@ -64,7 +64,13 @@ fn what(data: &Data) -> String {
         ""
     };
     let watched = duration_inline(data.total.elapsed_ns);
-    format!("{}{realtime}, {watched}{since}", safe(&snapshot.release))
+    let only =
+        filters::inline(snapshot).map_or_else(String::new, |words| format!(", only {words}"));
+    format!(
+        "{}{realtime}, {watched}{since}{}",
+        safe(&snapshot.release),
+        safe(&only)
+    )
 }
 
 /// The interval as the command line has it.

@@ -1,8 +1,10 @@
 //! The numbers against the truth: the module `seqstress` makes readers wait, retry and fall back, and
 //! counts what they did. It stands in `seqstress/`; the harness builds it for the guest's kernel.
 
+pub(crate) mod actors;
 pub(crate) mod contended;
 pub(crate) mod damaged;
+pub(crate) mod filters;
 pub(crate) mod forced;
 pub(crate) mod free;
 pub(crate) mod inexact;
