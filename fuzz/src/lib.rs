@@ -7,24 +7,27 @@
 mod btf;
 mod dwarf;
 mod elf;
+mod explain;
 mod recording;
 mod scan;
 pub mod seed;
 mod unpack;
 
 pub use self::{
-    btf::btf, dwarf::dwarf, elf::elf, recording::recording, scan::scan, unpack::unpack,
+    btf::btf, dwarf::dwarf, elf::elf, explain::explain, recording::recording, scan::scan,
+    unpack::unpack,
 };
 
 /// A fuzz target: a function that returns for any bytes.
 pub type Target = fn(&[u8]);
 
 /// All targets by the names of their programs.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("elf", elf),
     ("btf", btf),
     ("dwarf", dwarf),
     ("unpack", unpack),
     ("scan", scan),
     ("recording", recording),
+    ("explain", explain),
 ];

@@ -12,8 +12,24 @@ use seqtrace::{
 
 use crate::{btf, scan};
 
+macro_rules! log {
+    ($name:literal) => {
+        include_bytes!(concat!("../../seqtrace/tests/data/explain/", $name, ".txt"))
+    };
+}
+
 /// A snapshot of a real run, as the tests of seqtrace have it.
 const REALTIME: &[u8] = include_bytes!("../../seqtrace/tests/data/snapshots/realtime.json");
+
+/// Logs with reports of several kinds, as the tests of seqtrace have them.
+const LOGS: [(&str, &[u8]); 6] = [
+    ("circular", log!("merged-class-ppc64")),
+    ("robot", log!("circular-robot-x86-64")),
+    ("state", log!("nmi-reader-mems-allowed-x86-64")),
+    ("order", log!("unsafe-order-nr-sects-arm")),
+    ("lockup", log!("lockup-rename-lock-x86-64")),
+    ("stall", log!("rcu-stall-tk-core-arm64")),
+];
 
 /// What compresses, with how it is told to write standard output as the kernel's build has it.
 /// Not every machine has them all.
@@ -103,6 +119,9 @@ pub fn all() -> Result<Vec<Seed>> {
         let lines = unpacked(bytes);
         add("recording", name, bytes.to_vec());
         add("recording", &format!("{name}-lines"), lines);
+    }
+    for (name, log) in LOGS {
+        add("explain", name, log.to_vec());
     }
     Ok(seeds)
 }

@@ -32,6 +32,9 @@ use verdict::Verdict;
 /// Reports of one log that are kept; of more, only the number is.
 const REPORTS: usize = 1000;
 
+/// Bytes of their lines.
+const REPORT_BYTES: usize = 16 << 20;
+
 /// A log that was read to its end.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explained {
@@ -73,9 +76,10 @@ impl Explained {
 /// When reading fails. Whatever the bytes are, they are a log; one without reports has none.
 pub fn explain(log: &mut impl Read, sites: Option<&dyn Sites>) -> io::Result<Explained> {
     let mut reports = Vec::new();
-    let mut left_out = 0;
+    let (mut left_out, mut bytes) = (0, 0);
     let size = stream::read(log, &mut |section| {
-        if reports.len() >= REPORTS {
+        bytes += section.bytes;
+        if reports.len() >= REPORTS || bytes > REPORT_BYTES {
             left_out += 1;
             return;
         }

@@ -12,6 +12,9 @@ const FOREIGN_LINES: usize = 40;
 /// Longest report, lines; more are left out. A dump of 256 processors has about ten thousand.
 const SECTION_LINES: usize = 20_000;
 
+/// All lines of one report together, bytes.
+const SECTION_BYTES: usize = 4 << 20;
+
 /// Reports of processors that are farther apart are two incidents, microseconds.
 const INCIDENT_US: u64 = 120_000_000;
 
@@ -22,6 +25,8 @@ pub(super) struct Section {
     pub(super) kind: Kind,
     /// Its lines, the header first.
     pub(super) lines: Vec<Line>,
+    /// Bytes of its lines.
+    pub(super) bytes: usize,
     /// Lines at the end that no report consists of.
     foreign: usize,
 }
@@ -48,7 +53,7 @@ impl Segmenter {
         if let Some(kind) = begins {
             if open.goes_on_with(kind, &line) {
                 open.foreign = 0;
-                open.lines.push(line);
+                open.add(line);
                 return None;
             }
             return self
@@ -62,9 +67,7 @@ impl Segmenter {
             open.foreign + 1
         };
         let is_end = line.text.starts_with("---[ end ") && !open.kind.shows_cpus();
-        if open.lines.len() < SECTION_LINES {
-            open.lines.push(line);
-        }
+        open.add(line);
         if is_end || open.foreign >= FOREIGN_LINES {
             return self.finish();
         }
@@ -91,8 +94,17 @@ impl Section {
     fn new(kind: Kind, line: Line) -> Self {
         Self {
             kind,
+            bytes: line.text.len(),
             lines: vec![line],
             foreign: 0,
+        }
+    }
+
+    /// What is too much is left out.
+    fn add(&mut self, line: Line) {
+        if self.lines.len() < SECTION_LINES && self.bytes < SECTION_BYTES {
+            self.bytes += line.text.len();
+            self.lines.push(line);
         }
     }
 

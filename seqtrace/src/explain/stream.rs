@@ -6,6 +6,7 @@
 
 use std::{
     io::{self, ErrorKind, Read},
+    ops::Range,
     sync::LazyLock,
 };
 
@@ -17,16 +18,20 @@ use super::{clean::Cleaner, segment::Section, segment::Segmenter};
 /// How much is read at once, bytes.
 const BLOCK_BYTES: usize = 1 << 18;
 
+/// How far from one word of a header the other may be, bytes: a header is short, and its prefix too.
+const NEAR_BYTES: usize = 160;
+
 /// Lines before a word that was found, in which a wrapped header may have begun.
 const LINES_BEFORE: usize = 3;
 
 /// Lines after a word that was found, in which a wrapped header may end.
 const LINES_AFTER: u32 = 6;
 
-/// Words of headers, at least two for each, so that one may be broken by a wrapped line.
-const WORDS: [&str; 35] = [
+/// Words of headers, two for each: one alone is a header only where quoted-printable broke the other.
+const WORDS: [&str; 39] = [
     "circular",
     "dependency",
+    "reverse order",
     "inconsistent",
     "lock state",
     "inversion",
@@ -42,24 +47,27 @@ const WORDS: [&str; 35] = [
     "freed!",
     "RCU usage",
     "suspicious",
+    "rcu_deref",
     "user space!",
     "lock held when",
     "lockup",
     "stuck for",
     "LOCKUP",
     "detected hard",
+    "watchdog: CPU",
     "stall",
     "self-detected",
     "CPUs/tasks",
-    "NMI backtrace",
+    "NMI back",
     "trace for cpu",
     "blocked for",
     "more than",
-    "hung_task",
     "linux/seq",
-    "seqlock.h",
-    "to acquire lock",
+    "lock.h:",
+    "is trying",
+    "to acquire",
     "might help us",
+    "debug this",
 ];
 
 /// The search for all of them at once.
@@ -137,14 +145,14 @@ impl<F: FnMut(Section)> Stream<'_, F> {
         let mut at = 0;
         while at < block.len() {
             if self.linger == 0 && !self.segmenter.is_open() {
-                let Some(found) = SEARCH.find(&block[at..]) else {
+                let Some(found) = header_in(block, at, is_end) else {
                     let keep = lines_back(block, at, block.len());
                     let is_over = is_end || block.len() - keep > BLOCK_BYTES;
                     let keep = if is_over { block.len() } else { keep };
                     self.skip(&block[at..keep]);
                     return keep;
                 };
-                let begin = lines_back(block, at, at + found.start());
+                let begin = lines_back(block, at, found);
                 self.skip(&block[at..begin]);
                 at = begin;
                 self.linger = LINES_BEFORE as u32 + LINES_AFTER;
@@ -211,6 +219,27 @@ impl<F: FnMut(Section)> Stream<'_, F> {
         if let Some(section) = self.segmenter.finish() {
             (self.take)(section);
         }
+    }
+}
+
+/// Where the first word lies from `least` on that may be of a header; `None` if there is none.
+fn header_in(block: &[u8], least: usize, is_end: bool) -> Option<usize> {
+    let mut at = least;
+    loop {
+        let found = SEARCH.find(&block[at..])?;
+        let (start, end) = (at + found.start(), at + found.end());
+        let near = start.saturating_sub(NEAR_BYTES).max(least)..(end + NEAR_BYTES).min(block.len());
+        let goes_on = near.end == block.len() && !is_end;
+        let has_other = |range: Range<usize>| SEARCH.is_match(&block[range]);
+        let is_broken = || {
+            block[near.clone()]
+                .windows(2)
+                .any(|pair| pair == b"=\n" || pair == b"=\r")
+        };
+        if goes_on || has_other(end..near.end) || has_other(near.start..start) || is_broken() {
+            return Some(start);
+        }
+        at = end;
     }
 }
 
