@@ -17,6 +17,8 @@ use seqtrace::{
     export,
 };
 
+#[path = "explain/image.rs"]
+mod image;
 #[path = "explain/mangle.rs"]
 mod mangle;
 
