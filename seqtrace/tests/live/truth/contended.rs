@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, iter,
     path::{Path, PathBuf},
 };
 
@@ -83,14 +83,24 @@ impl Events {
         let text = fs::read_to_string(self.0.join("trace")).expect("a trace");
         assert!(!text.contains("LOST"), "the buffer was too small");
         let mut blocks = BTreeMap::new();
-        for event in text.split("contention_begin: ").skip(1) {
-            let (event, stack) = event.split_once("<stack trace>").expect("its stack");
-            let frames = stack.lines().filter_map(|line| line.strip_prefix(" => "));
+        // An event and its stack are two entries, each with the task before the CPU; another CPU's may stand between.
+        let mut begun = BTreeMap::new();
+        let mut lines = text.lines().peekable();
+        while let Some(line) = lines.next() {
+            let task = line.split(" [").next().unwrap_or_default().trim();
+            if let Some((_, event)) = line.split_once("contention_begin: ") {
+                begun.insert(task, event.contains("READ"));
+            }
+            if !line.ends_with("<stack trace>") {
+                continue;
+            }
+            let frames = iter::from_fn(|| lines.next_if(|line| line.starts_with(" => ")));
             let names: Vec<&str> = frames
-                .filter_map(|frame| frame.split([' ', '+', '.']).next())
+                .filter_map(|frame| frame[4..].split([' ', '+', '.']).next())
                 .collect();
+            let is_reader = begun.remove(task).expect("the event before its stack");
             // A reader that waits for a rwlock waits for the lock in it meanwhile (kernel/locking/rwbase_rt.c).
-            let is_in_other = names.contains(&READ_LOCK) && !event.contains("READ");
+            let is_in_other = names.contains(&READ_LOCK) && !is_reader;
             let caller = names.iter().find(|name| callers.contains(name));
             if let Some(caller) = caller.filter(|_| !is_in_other) {
                 *blocks.entry((*caller).to_owned()).or_default() += 1;
