@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read},
+    io::{self, IsTerminal as _, Read},
     path::Path,
 };
 
@@ -48,6 +48,9 @@ pub fn explain(asked: &Explain, progress: bool) -> Result<()> {
             read(log, kernel.as_ref())
                 .with_context(|| format!("failed to read `{}`", file.display()))?
         }
+        None if io::stdin().is_terminal() => bail!(
+            "standard input is a terminal: give the file of a log, or pipe one in: `dmesg | seqtrace explain`"
+        ),
         None => {
             read(io::stdin().lock(), kernel.as_ref()).context("failed to read standard input")?
         }

@@ -7,11 +7,8 @@ use serde::Serialize;
 
 use super::{
     known::{self, Side},
-    report::{Call, Frame, Lock},
+    report::{Call, Frame, Lock, Report},
 };
-
-/// How many frames above the lock functions may name what is taken.
-const FRAMES: usize = 4;
 
 /// Functions of lockdep, of locks and of the stack's own printing: who takes a lock is above them.
 const PRIMITIVES: [&str; 72] = [
@@ -171,27 +168,14 @@ pub fn taker_frame(frames: &[Frame]) -> Option<&Frame> {
     own.next()
 }
 
-/// The seqcount that is taken at the top of a stack.
+/// The seqcount that is taken at the top of a stack: that of the frame below the lock functions, in which
+/// readers are inlined, and of no other.
 pub fn taken(frames: &[Frame]) -> Option<Object> {
     let side = side(frames);
-    let inner = frames
-        .iter()
-        .filter(|frame| !frame.unreliable)
-        .skip_while(|frame| frame.calls().all(|call| is_primitive(call.function)))
-        .take(FRAMES)
-        .flat_map(Frame::calls);
-    for call in inner {
-        let sides = match side {
-            Some(side) => vec![side],
-            None => vec![Side::Reader, Side::Writer],
-        };
-        for side in sides {
-            if let Some(object) = object(call, side) {
-                return Some(object);
-            }
-        }
-    }
-    None
+    taker_frame(frames)?.calls().find_map(|call| match side {
+        Some(side) => object(call, side),
+        None => object(call, Side::Reader).or_else(|| object(call, Side::Writer)),
+    })
 }
 
 /// The seqcount whose writer this stack is inside of, while it takes something else.
@@ -226,6 +210,17 @@ pub fn side(frames: &[Frame]) -> Option<Side> {
             None
         }
     })
+}
+
+/// The seqcount of a class that names none, by the lock of its writers: held, and taken in the same
+/// function.
+pub fn by_pair(report: &Report, lock: &Lock) -> Option<&'static str> {
+    let function = &lock.at.as_ref()?.function;
+    let pair = report.held.iter().rev().find(|held| {
+        let at = held.at.as_ref();
+        at.is_some_and(|at| at.function == *function) && known::by_class(held.base()).is_some()
+    });
+    known::by_class(pair?.base())
 }
 
 /// Whether the lock at the top of a stack is one that may sleep on every kernel.

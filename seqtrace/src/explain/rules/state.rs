@@ -105,7 +105,8 @@ fn of_seqcount(report: &Report, lock: &Lock, usage: &Usage) -> Verdict {
     let object = [report.current(), registered(report)]
         .into_iter()
         .find_map(identify::taken);
-    let class = known::by_class(lock.base()).map(str::to_owned);
+    let class = known::by_class(lock.base()).or_else(|| identify::by_pair(report, lock));
+    let class = class.map(str::to_owned);
     let name = object
         .as_ref()
         .and_then(|object| object.name().map(str::to_owned))
