@@ -130,6 +130,11 @@ pub struct StatArguments {
     /// Print one JSON document instead of the table
     #[arg(short, long)]
     pub json: bool,
+    /// Run COMMAND so many times, one after the other, and tell the mean of what happened in each run and
+    /// how far they lie apart; the first run that fails ends it
+    #[arg(short, long, value_name = "NUMBER", default_value_t = 1, requires = "run",
+        value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub repeat: u32,
     /// What to trace.
     #[command(flatten)]
     pub trace: TraceArguments,

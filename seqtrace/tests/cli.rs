@@ -80,6 +80,8 @@ fn usage_errors_have_status_2_and_say_what_is_wrong() {
         (&["stat", "-C", "3-1"], "the smaller number goes first"),
         (&["stat", "-C", "one"], "0-2,5"),
         (&["stat", "--kind", "reader"], "fallback"),
+        (&["stat", "-r", "3"], "COMMAND"),
+        (&["stat", "-r", "0", "--", "true"], "1..=10000"),
         (&["stat", "-l", "a["], "unclosed character class"),
         (&["stat", "--min-ns", "5"], "with a unit"),
         (&["report", "a", "--cpu", "0"], "unexpected argument"),

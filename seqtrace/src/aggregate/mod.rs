@@ -20,6 +20,7 @@ pub mod identity;
 pub mod narrow;
 pub mod occurrence;
 pub mod rates;
+pub mod repeats;
 pub mod snapshot;
 pub mod watched;
 
@@ -38,6 +39,7 @@ use self::{
     frames::FrameNames,
     longest::Longest,
     narrow::Narrowing,
+    repeats::Repeats,
     snapshot::{Costs, Coverage, DemandRow, Samples, Snapshot},
 };
 pub use self::{frames::Symbolise, rows::SiteLabel};
@@ -77,6 +79,7 @@ pub struct Aggregate {
     totals: Batch,
     longest: Longest,
     demands: Vec<DemandRow>,
+    repeats: Repeats,
     ended: Option<String>,
     refusals: Vec<(u32, String)>,
     /// What the probes cost, where there is a budget.
@@ -102,6 +105,7 @@ impl Aggregate {
             totals: Batch::default(),
             longest: Longest::default(),
             demands: Vec::new(),
+            repeats: Repeats::default(),
             ended: None,
             refusals: Vec::new(),
             report: None,
@@ -113,6 +117,12 @@ impl Aggregate {
     /// Takes over when whose writers were probed.
     pub fn tell_demands(&mut self, demands: &[DemandRow]) {
         self.demands = demands.to_vec();
+    }
+
+    /// A run of the command is over, which lasted for `wall_ns`; all that it did has been added.
+    pub fn end_run(&mut self, wall_ns: u64) {
+        let totals = self.snapshot().seqcounts;
+        self.repeats.end(&totals, wall_ns);
     }
 
     /// Takes over a longer list of refusals: sites whose module has left.
@@ -209,6 +219,7 @@ impl Aggregate {
             seqcounts: seqcounts::seqcounts(&rows),
             stacks: stacks::stacks(&rows, &self.totals, &self.names),
             demands: self.demands.clone(),
+            repeats: self.repeats.rows().to_vec(),
             blames: blame::blames(&self.labels, &self.totals, &self.names),
             rows,
             events: events.rows(&self.labels, &self.names),

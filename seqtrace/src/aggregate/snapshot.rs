@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    aggregate::{blame::BlameRow, filters::Filters},
+    aggregate::{blame::BlameRow, filters::Filters, repeats::RepeatRow},
     discover::catalog::Lockname,
     plan::{Backend, Kind},
 };
@@ -42,6 +42,9 @@ pub struct Snapshot {
     /// When whose writers were probed because readers lost time, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub demands: Vec<DemandRow>,
+    /// The runs of a command that was run several times, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeats: Vec<RepeatRow>,
     /// The longest events that came through the ring, longest first.
     pub events: Vec<EventRow>,
     /// What became of all sites.

@@ -161,6 +161,15 @@ impl Collector {
         }
     }
 
+    /// Reads everything now.
+    ///
+    /// # Errors
+    ///
+    /// When a map cannot be read.
+    pub fn now(&mut self) -> Result<Batch> {
+        self.read(self.began.elapsed())
+    }
+
     /// Reads everything once more, after [`Session::detach`]: the numbers are complete then.
     /// `elapsed` comes from [`Session::close_window`].
     ///

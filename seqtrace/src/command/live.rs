@@ -125,6 +125,7 @@ fn span(view: View) -> Span {
     Span {
         duration: view.duration,
         run: Vec::new(),
+        repeat: 1,
     }
 }
 

@@ -109,7 +109,9 @@ impl<'a> Run<'a> {
         // Also where nobody looks, if the numbers may end the run or have writers probed.
         let is_read =
             request.interval.is_some() || self.max_events.is_some() || self.writers.is_some();
-        let mut child = program.map(|program| program.start()).transpose()?;
+        let mut child = program.as_ref().map(Program::start).transpose()?;
+        let mut left = request.span.repeat;
+        let mut since = Instant::now();
         let mut chosen = request.chosen.clone();
         if let (Some(_), Some(interval)) = (&chosen, request.interval) {
             self.collector.pace(SOON.min(interval), interval);
@@ -118,7 +120,18 @@ impl<'a> Run<'a> {
             tokio::select! {
                 biased;
                 () = interrupt.wait() => break,
-                status = ended(child.as_mut()) => return status.map(Ending::ByItself),
+                status = ended(child.as_mut()) => {
+                    let status = status?;
+                    if request.span.repeat > 1 {
+                        self.end_run(since, observer)?;
+                    }
+                    left -= 1;
+                    if left == 0 || !status.success() {
+                        return Ok(Ending::ByItself(status));
+                    }
+                    child = program.as_ref().map(Program::start).transpose()?;
+                    since = Instant::now();
+                }
                 () = passed(deadline) => break,
                 () = wild(self.watchdog.as_ref()) => return Ok(Ending::Wild(child)),
                 interval = choice(&mut chosen) => self.collector.pace(interval, interval),
@@ -151,6 +164,15 @@ impl<'a> Run<'a> {
             }
         }
         Ok(child.map_or(Ending::Nothing, Ending::Running))
+    }
+
+    /// Tells what the run of the command that began at `since` brought.
+    fn end_run(&mut self, since: Instant, observer: &mut impl Observer) -> Result<()> {
+        let wall_ns = super::trace::nanoseconds(since.elapsed());
+        let batch = self.collector.now()?;
+        self.take_in(Some(News::Batch(Box::new(batch))), observer)?;
+        self.aggregate.end_run(wall_ns);
+        Ok(())
     }
 
     /// Takes over what the collector tells; whether an interval is over.

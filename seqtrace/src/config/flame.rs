@@ -64,7 +64,11 @@ pub(super) fn task(arguments: FlameArguments) -> Result<(Task, VerbosityArgument
         format,
         weight: by,
         side: side_of(side),
-        span: Span { duration, run },
+        span: Span {
+            duration,
+            run,
+            repeat: 1,
+        },
         trace,
     };
     Ok((Task::Flame(flame), verbosity))

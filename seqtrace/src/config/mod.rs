@@ -117,6 +117,8 @@ pub struct Span {
     pub duration: Option<Duration>,
     /// The command and its arguments; empty: none.
     pub run: Vec<OsString>,
+    /// How often it is run, one time after the other.
+    pub repeat: u32,
 }
 
 /// Where sites come from.
@@ -213,7 +215,11 @@ fn watch_task(arguments: WatchArguments) -> (Task, VerbosityArguments) {
     let task = Task::Watch {
         word,
         json,
-        span: Span { duration, run },
+        span: Span {
+            duration,
+            run,
+            repeat: 1,
+        },
         sources,
     };
     (task, verbosity)
@@ -238,11 +244,16 @@ fn stat_task(arguments: StatArguments) -> Result<(Task, VerbosityArguments)> {
     let StatArguments {
         duration,
         json,
+        repeat,
         trace,
         run,
     } = arguments;
     let (trace, verbosity) = resolve_trace(trace, json)?;
-    let span = Span { duration, run };
+    let span = Span {
+        duration,
+        run,
+        repeat,
+    };
     Ok((Task::Stat { json, span, trace }, verbosity))
 }
 

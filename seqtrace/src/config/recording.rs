@@ -121,7 +121,11 @@ pub(super) fn record_task(arguments: RecordArguments) -> Result<(Task, Verbosity
             every: rotate_every,
         },
         on_wait,
-        span: Span { duration, run },
+        span: Span {
+            duration,
+            run,
+            repeat: 1,
+        },
         trace,
     };
     Ok((Task::Record(record), verbosity))

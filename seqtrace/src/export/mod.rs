@@ -32,4 +32,5 @@ mod holds;
 mod inlined;
 mod lines_by;
 mod perfetto_packets;
+mod repeats;
 mod samples;

@@ -16,6 +16,7 @@ use crate::{
         columns::{self, Column, Overflow},
         filters, governor, holds,
         quantity::{dash_if_zero, duration, duration_inline, plural, share, three_digits},
+        repeats,
     },
     plan::{Backend, Kind},
 };
@@ -51,6 +52,7 @@ fn whole(snapshot: &Snapshot, broken: &[Broken], width: Option<usize>) -> String
     parts.extend(checks::section(snapshot, width));
     parts.extend(holds::section(snapshot, width));
     parts.extend(blame::section(snapshot, width));
+    parts.extend(repeats::section(snapshot, width));
     parts.push(account(snapshot, broken, width));
     parts.join("\n")
 }

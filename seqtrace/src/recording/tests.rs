@@ -49,6 +49,7 @@ fn snapshot(elapsed_ns: u64, frames: &[&[&str]]) -> Snapshot {
         events: Vec::new(),
         coverage: Coverage::default(),
         filters: None,
+        repeats: Vec::new(),
         samples: None,
         losses: [("ring_full".to_owned(), 0)].into(),
         costs: Costs::default(),

@@ -4,7 +4,7 @@ use crate::{
     audit, blame, catalog, disturbance, governor,
     guest::Guest,
     holds, killed, numbers, privilege, refusal, retries, session, shutdown, sites,
-    truth::{contended, damaged, filters, forced, free, inexact, small_maps, times},
+    truth::{contended, damaged, filters, forced, free, inexact, repeats, small_maps, times},
 };
 
 /// A case: panics when it does not hold, else returns the numbers that it looked at.
@@ -92,6 +92,10 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "a_hold_lasts_as_long_as_it_was",
         times::a_hold_lasts_as_long_as_it_was,
+    ),
+    (
+        "each_run_of_a_command_has_its_numbers",
+        repeats::each_run_of_a_command_has_its_numbers,
     ),
     (
         "tasks_that_are_not_chosen_are_filtered",
@@ -314,6 +318,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "many_readers_in_small_maps_lose_by_name",
         ],
     ),
+    ("repeats", &["each_run_of_a_command_has_its_numbers"]),
     (
         "filters",
         &[

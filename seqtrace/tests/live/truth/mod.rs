@@ -10,6 +10,7 @@ pub(crate) mod free;
 pub(crate) mod inexact;
 pub(crate) mod lines;
 pub(crate) mod module;
+pub(crate) mod repeats;
 pub(crate) mod rows;
 pub(crate) mod shared;
 pub(crate) mod small_maps;
