@@ -9,6 +9,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
+    thread,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -35,6 +36,9 @@ const MOST_MEMORY_MIB: u32 = 512;
 const MOST_MEMORY_UNPACKING_MIB: u32 = 2560;
 /// How much of a log is shown, from its end, when a target fails.
 const LOG_LINES: usize = 60;
+
+/// Targets that run side by side, each on one processor.
+const AT_A_TIME: usize = 2;
 
 /// Feeds what reads files with any bytes, for a bounded time
 #[derive(clap::Args, Debug)]
@@ -92,13 +96,24 @@ pub(crate) fn run(seconds: u32, only: &[String]) -> Result<Tally> {
         .collect();
     let programs = build(&work.join("build"), &chosen)?;
     let mut tally = Tally::default();
-    for name in &chosen {
-        progress::step("Fuzzing", format_args!("{name}, {seconds} s"));
-        let passed = target(&programs.join(name), &work, name, seconds);
-        if let Err(error) = &passed {
-            progress::failure(error);
-        }
-        tally.add(Tally::of(passed.is_ok()));
+    for names in chosen.chunks(AT_A_TIME) {
+        let fuzz = |name: &String| {
+            progress::step("Fuzzing", format_args!("{name}, {seconds} s"));
+            let passed = target(&programs.join(name), &work, name, seconds);
+            if let Err(error) = &passed {
+                progress::failure(error);
+            }
+            Tally::of(passed.is_ok())
+        };
+        thread::scope(|scope| {
+            let running: Vec<_> = names
+                .iter()
+                .map(|name| scope.spawn(|| fuzz(name)))
+                .collect();
+            for one in running {
+                tally.add(one.join().expect("no target's thread panics"));
+            }
+        });
     }
     Ok(tally)
 }
@@ -176,7 +191,7 @@ fn target(program: &Path, work: &Path, name: &str, seconds: u32) -> Result<()> {
     if status.success() {
         text.lines()
             .filter(|line| line.starts_with("stat::"))
-            .for_each(progress::line);
+            .for_each(|line| progress::line(format_args!("{name}: {line}")));
         return Ok(());
     }
     let lines: Vec<&str> = text.lines().collect();
