@@ -1,7 +1,7 @@
 //! Filters: what is left and what is filtered are all that happened, and what is left is what was asked
 //! for.
 
-use std::{fs, thread};
+use std::{fmt::Write as _, fs, thread};
 
 use ::seqtrace::{
     aggregate::{filters::Filters, snapshot::Snapshot},
@@ -183,7 +183,10 @@ pub(crate) fn what_happens_on_other_cpus_is_filtered(guest: &Guest) -> String {
             counted += waits;
         }
         let filtered = filters(&snapshot).filtered;
-        told += &format!("CPU {cpu}: {counted} waits, {filtered} hits filtered; ");
+        let _ = write!(
+            told,
+            "CPU {cpu}: {counted} waits, {filtered} hits filtered; "
+        );
         of_cpus.push((counted, filtered));
     }
     let [(first, elsewhere), (second, _)] = of_cpus[..] else {
@@ -282,7 +285,8 @@ pub(crate) fn sites_that_are_not_chosen_are_not_probed(_: &Guest) -> String {
             0,
             "nothing is filtered in the kernel"
         );
-        told += &format!(
+        let _ = write!(
+            told,
             "{}: {probed} probed, {skipped} filtered; ",
             filter.join(" ")
         );
