@@ -20,6 +20,8 @@ pub enum Action {
     Print,
     /// A command of the shell, which is told the wait in its environment.
     Exec(String),
+    /// A recording of the last while.
+    Save,
     /// The end of the run.
     Stop,
 }
@@ -35,11 +37,12 @@ impl FromStr for OnWait {
         let (word, rest) = action.split_once(' ').unwrap_or((action, ""));
         let action = match (word, rest.trim()) {
             ("print", "") => Action::Print,
+            ("save", "") => Action::Save,
             ("stop", "") => Action::Stop,
             ("exec", command) if !command.is_empty() => Action::Exec(command.to_owned()),
             _ => {
                 return Err(format!(
-                    "`{action}` is no action: `print`, `exec COMMAND` or `stop`"
+                    "`{action}` is no action: `print`, `exec COMMAND`, `save` or `stop`"
                 ));
             }
         };
@@ -57,6 +60,7 @@ mod tests {
         let least = Duration::from_millis(10);
         for (text, action) in [
             ("10ms:print", Action::Print),
+            ("10ms:save", Action::Save),
             ("10ms:stop", Action::Stop),
             (
                 "10ms:exec logger -t seqtrace 'a: b'",

@@ -15,6 +15,9 @@ use super::{
   seqtrace report out.seqtrace
   seqtrace flame out.seqtrace -o out.svg
 
+The ten seconds before each wait of 20 ms, for as long as it runs:
+  sudo seqtrace record -o out.seqtrace --last 10s --on-wait 20ms:save
+
 If it is killed, the file can be read up to the last interval.")]
 pub struct RecordArguments {
     /// File to write; what it held is lost
@@ -34,10 +37,14 @@ pub struct RecordArguments {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub rotate_every: Option<Duration>,
     /// What a wait of at least TIME sets off: `10ms:print` a line on stderr, `10ms:exec COMMAND` a command of
-    /// the shell, which is told the wait in variables SEQTRACE_*, `10ms:stop` the end; looked at once in an
-    /// interval, and may be given several times
+    /// the shell, which is told the wait in variables SEQTRACE_*, `10ms:save` a recording of the time that --last
+    /// says, `10ms:stop` the end; looked at once in an interval, and may be given several times
     #[arg(long, value_name = "TIME:ACTION")]
     pub on_wait: Vec<OnWait>,
+    /// Keep the last TIME in memory and write nothing but what --on-wait TIME:save asks for, each into a file of
+    /// its own (`out.seqtrace`, `out.2.seqtrace`)
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["rotate_size", "rotate_every"])]
+    pub last: Option<Duration>,
     /// What to trace.
     #[command(flatten)]
     pub trace: TraceArguments,

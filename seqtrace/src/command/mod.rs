@@ -13,6 +13,7 @@ pub mod explain;
 pub mod export;
 mod filter;
 pub mod flame;
+mod flight;
 mod govern;
 mod inlined;
 pub mod interrupt;

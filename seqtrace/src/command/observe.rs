@@ -6,7 +6,7 @@ use anyhow::Result;
 use seqtrace_common::event::Event;
 
 use crate::{
-    aggregate::{Aggregate, snapshot::Snapshot},
+    aggregate::{Aggregate, SiteLabel, occurrence::Occurrence, snapshot::Snapshot},
     collect::batch::Arrivals,
 };
 
@@ -25,6 +25,21 @@ impl<'a> Records<'a> {
     pub(super) fn frames_of(&self, event: &Event) -> Vec<String> {
         let addresses = self.frames.get(&event.stack);
         addresses.map_or_else(Vec::new, |found| self.aggregate.frames(found))
+    }
+
+    /// Those that the filters leave, each with the label of its site: a slot that no site has tells nothing
+    /// that could be read, and its loss is counted.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = (&'a SiteLabel, Occurrence, &'a Event)> {
+        self.records.iter().filter_map(|event| {
+            let label = self.aggregate.label(event.slot)?;
+            let mut occurrence = Occurrence::new(event);
+            if !self.frames.contains_key(&event.stack) {
+                occurrence.stack = None;
+            }
+            let frames = || self.frames_of(event);
+            let is_wanted = self.aggregate.wants(label, &occurrence, frames);
+            is_wanted.then_some((label, occurrence, event))
+        })
     }
 
     pub(super) fn of(aggregate: &'a Aggregate, arrivals: &'a Arrivals) -> Self {
@@ -72,6 +87,9 @@ pub trait Observer {
     fn wants_end(&self) -> Option<String> {
         None
     }
+
+    /// A wait came for which the last of what was shown is to be saved.
+    fn save(&mut self) {}
 
     /// Counting is over: at most records follow.
     fn over(&mut self) {}

@@ -49,6 +49,7 @@ impl<'a, O: Observer> Watchful<'a, O> {
             }
             match action {
                 Action::Print => warn!("{}", line(label, wait)),
+                Action::Save => self.observer.save(),
                 Action::Exec(command) => self.exec(command, label, wait),
                 Action::Stop => {
                     let told = || format!("by --on-wait, {}", line(label, wait));
@@ -83,17 +84,8 @@ impl<O: Observer> Observer for Watchful<'_, O> {
 
     fn records(&mut self, records: &Records<'_>) -> Result<()> {
         self.observer.records(records)?;
-        let waits = records.records.iter();
-        let waits = waits.filter(|event| matches!(event.kind, kind::BLOCK | kind::SPIN));
-        for event in waits {
-            let Some(label) = records.aggregate.label(event.slot) else {
-                continue;
-            };
-            let wait = Occurrence::new(event);
-            if records
-                .aggregate
-                .wants(label, &wait, || records.frames_of(event))
-            {
+        for (label, wait, event) in records.wanted() {
+            if matches!(event.kind, kind::BLOCK | kind::SPIN) {
                 self.look(label, &wait);
             }
         }

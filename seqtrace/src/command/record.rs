@@ -16,8 +16,9 @@ use nix::{
 };
 
 use crate::{
-    aggregate::{occurrence::Occurrence, snapshot::Snapshot},
+    aggregate::snapshot::Snapshot,
     command::{
+        flight::Flight,
         interrupt::Interrupt,
         observe::{Observer, Records},
         on_wait::Watchful,
@@ -40,6 +41,7 @@ pub async fn record(record: &Record, progress: bool) -> Result<u8> {
         output,
         interval,
         rotation,
+        last,
         on_wait,
         span,
         trace,
@@ -51,11 +53,20 @@ pub async fn record(record: &Record, progress: bool) -> Result<u8> {
         chosen: None,
         progress,
     };
-    let mut recorder = Recorder::new(output, *rotation)?;
     let interrupt = Interrupt::listen()?;
-    let mut observer = Watchful::new(&mut recorder, on_wait);
-    let outcome = trace::observed(&request, &interrupt, &mut observer).await?;
-    let closed = recorder.close(&outcome.snapshot);
+    let (outcome, closed) = if let Some(last) = last {
+        let mut flight = Flight::new(output, *last);
+        let mut observer = Watchful::new(&mut flight, on_wait);
+        let outcome = trace::observed(&request, &interrupt, &mut observer).await?;
+        let closed = flight.close(&outcome.snapshot);
+        (outcome, closed)
+    } else {
+        let mut recorder = Recorder::new(output, *rotation)?;
+        let mut observer = Watchful::new(&mut recorder, on_wait);
+        let outcome = trace::observed(&request, &interrupt, &mut observer).await?;
+        let closed = recorder.close(&outcome.snapshot);
+        (outcome, closed)
+    };
     report::print(&table::closing(&outcome.snapshot, report::size().0))?;
     let status = report::finish(&outcome, trace);
     closed?;
@@ -121,30 +132,12 @@ impl Recorder {
     }
 
     fn write_records(&mut self, records: &Records<'_>) -> Result<()> {
-        let Records {
-            aggregate,
-            records,
-            frames,
-        } = records;
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
-        for event in *records {
-            // A slot that no site has tells nothing that could be read; its loss is counted.
-            let Some(label) = aggregate.label(event.slot) else {
-                continue;
-            };
-            let mut occurrence = Occurrence::new(event);
-            let addresses = frames.get(&event.stack);
-            if addresses.is_none() {
-                occurrence.stack = None;
-            }
-            let frames = || addresses.map_or_else(Vec::new, |found| aggregate.frames(found));
-            if !aggregate.wants(label, &occurrence, frames) {
-                continue;
-            }
+        for (label, occurrence, event) in records.wanted() {
             writer
-                .event(&occurrence, || label.clone(), frames)
+                .event(&occurrence, || label.clone(), || records.frames_of(event))
                 .with_context(|| failed_to_write(&part_path(&self.path, self.part)))?;
         }
         Ok(())
@@ -263,7 +256,7 @@ fn is_regular(file: &File) -> bool {
 
 /// The path of a file of the recording: the first has the name that was given, the others have their
 /// number before its ending.
-fn part_path(path: &Path, part: u32) -> PathBuf {
+pub(super) fn part_path(path: &Path, part: u32) -> PathBuf {
     if part <= 1 {
         return path.to_owned();
     }
@@ -276,7 +269,7 @@ fn part_path(path: &Path, part: u32) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn failed_to_write(path: &Path) -> String {
+pub(super) fn failed_to_write(path: &Path) -> String {
     format!("failed to write `{}`", path.display())
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Result, bail, ensure};
 
 use super::{Filter, Span, Task, Trace, check_writable, trace::resolve_trace};
 use crate::cli::{
-    ByArgument, DiffArguments, ExportArguments, ExportFormat, OnWait, RecordArguments,
+    Action, ByArgument, DiffArguments, ExportArguments, ExportFormat, OnWait, RecordArguments,
     ReportArguments, VerbosityArguments,
 };
 
@@ -22,6 +22,8 @@ pub struct Record {
     pub interval: Duration,
     /// When another file begins.
     pub rotation: Rotation,
+    /// How much a long wait saves; `None`: everything is written.
+    pub last: Option<Duration>,
     /// What long waits set off.
     pub on_wait: Vec<OnWait>,
     /// When to stop.
@@ -100,6 +102,7 @@ pub(super) fn record_task(arguments: RecordArguments) -> Result<(Task, Verbosity
         rotate_size,
         rotate_every,
         on_wait,
+        last,
         trace,
         run,
     } = arguments;
@@ -113,6 +116,14 @@ pub(super) fn record_task(arguments: RecordArguments) -> Result<(Task, Verbosity
         "`{}` is no name of a file",
         output.display()
     );
+    let saves = on_wait.iter().any(|on_wait| on_wait.action == Action::Save);
+    match last {
+        Some(_) if !saves => {
+            bail!("--last writes nothing by itself: say when, with `--on-wait 10ms:save`")
+        }
+        None if saves => bail!("`--on-wait` saves the last while: say how long, with `--last 10s`"),
+        Some(_) | None => {}
+    }
     let record = Record {
         output,
         interval,
@@ -120,6 +131,7 @@ pub(super) fn record_task(arguments: RecordArguments) -> Result<(Task, Verbosity
             bytes: rotate_size,
             every: rotate_every,
         },
+        last,
         on_wait,
         span: Span {
             duration,

@@ -3,7 +3,7 @@
 use crate::{
     audit, blame, catalog, disturbance, governor,
     guest::Guest,
-    holds, killed, numbers, privilege, refusal, retries, session, shutdown, sites,
+    holds, killed, numbers, privilege, recorded, refusal, retries, session, shutdown, sites,
     truth::{contended, damaged, filters, forced, free, inexact, repeats, small_maps, times},
 };
 
@@ -166,6 +166,14 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         "many_readers_in_small_maps_lose_by_name",
         small_maps::many_readers_in_small_maps_lose_by_name,
     ),
+    (
+        "a_long_wait_saves_what_led_to_it",
+        recorded::a_long_wait_saves_what_led_to_it,
+    ),
+    (
+        "a_recording_outlives_who_makes_it",
+        recorded::a_recording_outlives_who_makes_it,
+    ),
     ("the_end_leaves_no_probe", shutdown::the_end_leaves_no_probe),
     (
         "an_interrupt_while_attaching_leaves_no_probe",
@@ -311,6 +319,13 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
     ),
     ("samples", &["samples_find_a_reader_that_spins"]),
     ("watch", &["a_watched_counter_tells_each_write"]),
+    (
+        "recordings",
+        &[
+            "a_long_wait_saves_what_led_to_it",
+            "a_recording_outlives_who_makes_it",
+        ],
+    ),
     (
         "losses",
         &[

@@ -30,6 +30,7 @@ mod holds;
 mod killed;
 mod numbers;
 mod privilege;
+mod recorded;
 mod refusal;
 mod retries;
 mod seqtrace;
