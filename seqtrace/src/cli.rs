@@ -23,7 +23,7 @@ pub use explain::ExplainArguments;
 pub use filter::{CpuList, FilterArguments, KindArgument, RowFilterArguments};
 pub use flame::{FlameArguments, FlameFormat, SideArguments, WeightArgument};
 pub use limits::LimitArguments;
-pub use on_wait::{Action, OnWait};
+pub use on_wait::{Action, OnWait, OnWaitArguments};
 pub use recording::{
     ByArgument, DiffArguments, ExportArguments, ExportFormat, RecordArguments, ReportArguments,
 };
@@ -138,6 +138,9 @@ pub struct StatArguments {
     /// What to trace.
     #[command(flatten)]
     pub trace: TraceArguments,
+    /// What long waits set off.
+    #[command(flatten)]
+    pub on_wait: OnWaitArguments,
     /// Command to run while tracing the whole system
     #[arg(last = true, value_name = "COMMAND")]
     pub run: Vec<OsString>,

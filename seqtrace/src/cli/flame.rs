@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::{TraceArguments, duration};
+use super::{OnWaitArguments, TraceArguments, duration};
 
 /// Options of `flame`.
 #[derive(Args, Debug)]
@@ -30,6 +30,9 @@ pub struct FlameArguments {
     /// What to trace.
     #[command(flatten)]
     pub trace: TraceArguments,
+    /// What long waits set off.
+    #[command(flatten)]
+    pub on_wait: OnWaitArguments,
     /// Command to run while tracing the whole system
     #[arg(last = true, value_name = "COMMAND")]
     pub run: Vec<OsString>,

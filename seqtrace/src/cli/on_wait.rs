@@ -2,7 +2,20 @@
 
 use std::{str::FromStr, time::Duration};
 
+use clap::Args;
+
 use super::duration;
+
+/// What long waits set off.
+#[derive(Args, Debug)]
+pub struct OnWaitArguments {
+    /// What a wait of at least TIME sets off: `10ms:print` a line on stderr, `10ms:exec COMMAND` a command of
+    /// the shell, which is told the wait in variables SEQTRACE_*, `10ms:stop` the end, `10ms:save` (`record`
+    /// only) a recording of the time that --last says; looked at once in an interval, and may be given
+    /// several times
+    #[arg(long, value_name = "TIME:ACTION")]
+    pub on_wait: Vec<OnWait>,
+}
 
 /// `TIME:ACTION`: what is done when a reader has waited for at least so long.
 #[derive(Clone, Debug, Eq, PartialEq)]

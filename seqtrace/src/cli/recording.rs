@@ -5,7 +5,8 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 
 use super::{
-    OnWait, RowFilterArguments, TraceArguments, VerbosityArguments, duration, limits::bytes,
+    OnWaitArguments, RowFilterArguments, TraceArguments, VerbosityArguments, duration,
+    limits::bytes,
 };
 
 /// Options of `record`.
@@ -36,15 +37,13 @@ pub struct RecordArguments {
     /// Begin another file after this time; looked at once in an interval
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub rotate_every: Option<Duration>,
-    /// What a wait of at least TIME sets off: `10ms:print` a line on stderr, `10ms:exec COMMAND` a command of
-    /// the shell, which is told the wait in variables SEQTRACE_*, `10ms:save` a recording of the time that --last
-    /// says, `10ms:stop` the end; looked at once in an interval, and may be given several times
-    #[arg(long, value_name = "TIME:ACTION")]
-    pub on_wait: Vec<OnWait>,
     /// Keep the last TIME in memory and write nothing but what --on-wait TIME:save asks for, each into a file of
     /// its own (`out.seqtrace`, `out.2.seqtrace`)
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["rotate_size", "rotate_every"])]
     pub last: Option<Duration>,
+    /// What long waits set off.
+    #[command(flatten)]
+    pub on_wait: OnWaitArguments,
     /// What to trace.
     #[command(flatten)]
     pub trace: TraceArguments,

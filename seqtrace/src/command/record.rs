@@ -21,7 +21,6 @@ use crate::{
         flight::Flight,
         interrupt::Interrupt,
         observe::{Observer, Records},
-        on_wait::Watchful,
         report,
         trace::{self, Request, nanoseconds},
     },
@@ -42,7 +41,6 @@ pub async fn record(record: &Record, progress: bool) -> Result<u8> {
         interval,
         rotation,
         last,
-        on_wait,
         span,
         trace,
     } = record;
@@ -56,14 +54,12 @@ pub async fn record(record: &Record, progress: bool) -> Result<u8> {
     let interrupt = Interrupt::listen()?;
     let (outcome, closed) = if let Some(last) = last {
         let mut flight = Flight::new(output, *last);
-        let mut observer = Watchful::new(&mut flight, on_wait);
-        let outcome = trace::observed(&request, &interrupt, &mut observer).await?;
+        let outcome = trace::observed(&request, &interrupt, &mut flight).await?;
         let closed = flight.close(&outcome.snapshot);
         (outcome, closed)
     } else {
         let mut recorder = Recorder::new(output, *rotation)?;
-        let mut observer = Watchful::new(&mut recorder, on_wait);
-        let outcome = trace::observed(&request, &interrupt, &mut observer).await?;
+        let outcome = trace::observed(&request, &interrupt, &mut recorder).await?;
         let closed = recorder.close(&outcome.snapshot);
         (outcome, closed)
     };

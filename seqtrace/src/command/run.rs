@@ -106,9 +106,11 @@ impl<'a> Run<'a> {
             .span
             .duration
             .map(|duration| Instant::now() + duration);
-        // Also where nobody looks, if the numbers may end the run or have writers probed.
-        let is_read =
-            request.interval.is_some() || self.max_events.is_some() || self.writers.is_some();
+        // Also where nobody looks, if what comes may end the run, have writers probed or set something off.
+        let is_read = request.interval.is_some()
+            || self.max_events.is_some()
+            || self.writers.is_some()
+            || !request.trace.on_wait.is_empty();
         let mut child = program.as_ref().map(Program::start).transpose()?;
         let mut left = request.span.repeat;
         let mut since = Instant::now();

@@ -22,6 +22,7 @@ use crate::{
         inlined,
         interrupt::Interrupt,
         observe::{Observer, OfSnapshots, Records},
+        on_wait::Watchful,
         prepare, privilege,
         progress::Progress,
         run::{Ending, Run},
@@ -90,6 +91,7 @@ pub async fn observed(
     interrupt: &Interrupt,
     observer: &mut impl Observer,
 ) -> Result<Outcome> {
+    let observer = &mut Watchful::new(observer, &request.trace.on_wait);
     let limits = &request.trace.limits;
     let program = child::find(&request.span.run)?;
     obey(limits.kill_file.as_deref(), interrupt)?;

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::{Span, Task, Trace, check_writable, trace::resolve_trace};
+use super::{
+    Span, Task, Trace, check_writable,
+    trace::{require_unsaved, resolve_trace},
+};
 use crate::cli::{FlameArguments, FlameFormat, SideArguments, VerbosityArguments, WeightArgument};
 
 /// A flamegraph to draw.
@@ -47,10 +50,13 @@ pub(super) fn task(arguments: FlameArguments) -> Result<(Task, VerbosityArgument
         by,
         side,
         trace,
+        on_wait,
         run,
     } = arguments;
     let format = format.unwrap_or_else(|| format_of(&output));
-    let (trace, verbosity) = resolve_trace(trace, true)?;
+    let (mut trace, verbosity) = resolve_trace(trace, true)?;
+    trace.watch_for(on_wait);
+    require_unsaved(&trace)?;
     if file.is_some() {
         trace.filter.require_rows()?;
     }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 
-use self::trace::resolve_trace;
+use self::trace::{require_unsaved, resolve_trace};
 use crate::cli::{
     AuditArguments, Cli, Colour, Command, DiscoverArguments, DoctorArguments, StatArguments,
     TextSource, TopArguments, VerbosityArguments, WatchArguments,
@@ -246,9 +246,12 @@ fn stat_task(arguments: StatArguments) -> Result<(Task, VerbosityArguments)> {
         json,
         repeat,
         trace,
+        on_wait,
         run,
     } = arguments;
-    let (trace, verbosity) = resolve_trace(trace, json)?;
+    let (mut trace, verbosity) = resolve_trace(trace, json)?;
+    trace.watch_for(on_wait);
+    require_unsaved(&trace)?;
     let span = Span {
         duration,
         run,

@@ -9,8 +9,8 @@ use anyhow::{Result, bail, ensure};
 
 use super::{Filter, Span, Task, Trace, check_writable, trace::resolve_trace};
 use crate::cli::{
-    Action, ByArgument, DiffArguments, ExportArguments, ExportFormat, OnWait, RecordArguments,
-    ReportArguments, VerbosityArguments,
+    ByArgument, DiffArguments, ExportArguments, ExportFormat, RecordArguments, ReportArguments,
+    VerbosityArguments,
 };
 
 /// A recording to make.
@@ -24,8 +24,6 @@ pub struct Record {
     pub rotation: Rotation,
     /// How much a long wait saves; `None`: everything is written.
     pub last: Option<Duration>,
-    /// What long waits set off.
-    pub on_wait: Vec<OnWait>,
     /// When to stop.
     pub span: Span,
     /// What to trace.
@@ -107,21 +105,20 @@ pub(super) fn record_task(arguments: RecordArguments) -> Result<(Task, Verbosity
         run,
     } = arguments;
     let (mut trace, verbosity) = resolve_trace(trace, true)?;
-    // Shorter events are not told one by one.
-    let shortest = on_wait.iter().map(|on_wait| on_wait.least).min();
-    trace.threshold = shortest.map_or(trace.threshold, |least| trace.threshold.min(least));
+    trace.watch_for(on_wait);
     check_writable(&output)?;
     ensure!(
         output.file_name().is_some(),
         "`{}` is no name of a file",
         output.display()
     );
-    let saves = on_wait.iter().any(|on_wait| on_wait.action == Action::Save);
     match last {
-        Some(_) if !saves => {
+        Some(_) if !trace.saves() => {
             bail!("--last writes nothing by itself: say when, with `--on-wait 10ms:save`")
         }
-        None if saves => bail!("`--on-wait` saves the last while: say how long, with `--last 10s`"),
+        None if trace.saves() => {
+            bail!("`--on-wait` saves the last while: say how long, with `--last 10s`")
+        }
         Some(_) | None => {}
     }
     let record = Record {
@@ -132,7 +129,6 @@ pub(super) fn record_task(arguments: RecordArguments) -> Result<(Task, Verbosity
             every: rotate_every,
         },
         last,
-        on_wait,
         span: Span {
             duration,
             run,

@@ -2,13 +2,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use globset::Glob;
 
 use super::{Filter, Limits, Sources, limits, sources};
 use crate::cli::{
-    BackendArgument, BlameArguments, BudgetArguments, ConvergeArguments, RetryArguments, Threshold,
-    TraceArguments, VerbosityArguments,
+    Action, BackendArgument, BlameArguments, BudgetArguments, ConvergeArguments, OnWait,
+    OnWaitArguments, RetryArguments, Threshold, TraceArguments, VerbosityArguments,
 };
 
 /// What to trace.
@@ -34,6 +34,8 @@ pub struct Trace {
     pub debuginfo: Option<PathBuf>,
     /// How much room there is, and when it ends.
     pub limits: Limits,
+    /// What long waits set off.
+    pub on_wait: Vec<OnWait>,
     /// Where sites come from.
     pub sources: Sources,
 }
@@ -104,9 +106,35 @@ pub(super) fn resolve_trace(
         backends: choice(&backend),
         debuginfo,
         limits: limits::resolve(limits)?,
+        on_wait: Vec::new(),
         sources,
     };
     Ok((trace, verbosity))
+}
+
+impl Trace {
+    /// Has long waits set something off. Shorter events are not told one by one.
+    pub(super) fn watch_for(&mut self, arguments: OnWaitArguments) {
+        let OnWaitArguments { on_wait } = arguments;
+        let shortest = on_wait.iter().map(|on_wait| on_wait.least).min();
+        self.threshold = shortest.map_or(self.threshold, |least| self.threshold.min(least));
+        self.on_wait = on_wait;
+    }
+
+    /// Whether a long wait has something saved.
+    pub(super) fn saves(&self) -> bool {
+        let mut actions = self.on_wait.iter().map(|on_wait| &on_wait.action);
+        actions.any(|action| *action == Action::Save)
+    }
+}
+
+/// Refuses to save where nothing is recorded.
+pub(super) fn require_unsaved(trace: &Trace) -> Result<()> {
+    ensure!(
+        !trace.saves(),
+        "`--on-wait` saves recordings: use `seqtrace record --last 10s`"
+    );
+    Ok(())
 }
 
 pub(super) fn request(arguments: RetryArguments) -> RequestWords {

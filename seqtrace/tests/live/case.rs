@@ -171,6 +171,10 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         recorded::a_long_wait_saves_what_led_to_it,
     ),
     (
+        "a_long_wait_ends_the_run",
+        recorded::a_long_wait_ends_the_run,
+    ),
+    (
         "a_recording_outlives_who_makes_it",
         recorded::a_recording_outlives_who_makes_it,
     ),
@@ -323,6 +327,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
         "recordings",
         &[
             "a_long_wait_saves_what_led_to_it",
+            "a_long_wait_ends_the_run",
             "a_recording_outlives_who_makes_it",
         ],
     ),

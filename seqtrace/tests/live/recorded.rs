@@ -95,6 +95,19 @@ pub(crate) fn a_long_wait_saves_what_led_to_it(_: &Guest) -> String {
     told
 }
 
+/// The first wait that is long enough ends a `stat` too, and the numbers until then are told.
+pub(crate) fn a_long_wait_ends_the_run(_: &Guest) -> String {
+    let module = Module::load_with(&["hold_ns=20000000"]);
+    let script = format!("{} && sleep 1000", module.script(&["odd raw_spinlock 1"]));
+    let snapshot = seqtrace::stat(&["--on-wait", "10ms:stop", "--", "sh", "-c", &script]);
+    let ended = snapshot.ended.unwrap_or_default();
+    assert!(
+        ended.starts_with("by --on-wait") && ended.contains("seqstress_raw_spinlock"),
+        "{ended}"
+    );
+    ended
+}
+
 /// What a recorder had written when it was killed can be read, and that it ends there is told.
 pub(crate) fn a_recording_outlives_who_makes_it(_: &Guest) -> String {
     let folder = folder();
