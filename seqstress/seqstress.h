@@ -18,7 +18,7 @@
 /* Runs of retries up to this length are counted one by one, longer ones together. */
 #define RUNS 16
 /* Tasks that hold one kind. */
-#define HOLDERS 16
+#define HOLDERS 512
 #define KINDS 7
 /* Write sections that are remembered, a power of two. */
 #define HELD 256
