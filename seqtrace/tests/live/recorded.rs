@@ -99,7 +99,10 @@ pub(crate) fn a_long_wait_saves_what_led_to_it(_: &Guest) -> String {
 /// over shows when its reader spins again.
 pub(crate) fn a_long_wait_ends_the_run(_: &Guest) -> String {
     let module = Module::load_with(&["hold_ns=20000000"]);
-    let script = format!("{} && exec sleep 1000", module.script(&["odd raw_spinlock 2"]));
+    let script = format!(
+        "{} && exec sleep 1000",
+        module.script(&["odd raw_spinlock 2"])
+    );
     let snapshot = seqtrace::stat(&["--on-wait", "10ms:stop", "--", "sh", "-c", &script]);
     let ended = snapshot.ended.unwrap_or_default();
     assert!(
