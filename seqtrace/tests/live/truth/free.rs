@@ -69,7 +69,8 @@ pub(crate) fn free_readers_are_counted_as_they_waited(guest: &Guest) -> String {
     let told = format!("{counted} of {waits} waits ({doubtful} doubtful), {retries} retries{text}");
     assert!(waits > 1000 && retries > 500, "too little happened: {told}");
     if !guest.realtime {
-        assert!(doubtful <= waits / 100, "{told}");
+        // A few in a thousand, unless the host lets the guest stand still between two looks.
+        assert!(doubtful <= waits / 25, "{told}");
         assert!(waits.abs_diff(counted) <= waits / 1000 + doubtful, "{told}");
     }
     told
