@@ -76,6 +76,15 @@ pub trait Observer {
         Ok(())
     }
 
+    /// These spins are not known to be over, at the end of an interval.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    fn open(&mut self, _open: &Records<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// An interval is over.
     ///
     /// # Errors

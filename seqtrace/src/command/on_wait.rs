@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Result;
 use log::warn;
+use rustc_hash::FxHashSet;
 use seqtrace_common::event::kind;
 
 use crate::{
@@ -29,6 +30,9 @@ pub(super) struct Watchful<'a, O> {
     /// Waits that found it running still.
     passed_over: u64,
     ended: Option<String>,
+    /// Spins that have set something off before they were known to be over: the trigger's number, the site,
+    /// the reader and the beginning.
+    told: FxHashSet<(usize, u32, u32, u64)>,
 }
 
 impl<'a, O: Observer> Watchful<'a, O> {
@@ -39,12 +43,23 @@ impl<'a, O: Observer> Watchful<'a, O> {
             command: None,
             passed_over: 0,
             ended: None,
+            told: FxHashSet::default(),
         }
     }
 
-    fn look(&mut self, label: &SiteLabel, wait: &Occurrence) {
-        for OnWait { least, action } in self.triggers {
+    /// Looks at a wait; one that `is_open` comes again, with each interval and when it is over.
+    fn look(&mut self, label: &SiteLabel, wait: &Occurrence, is_open: bool) {
+        for (number, OnWait { least, action }) in self.triggers.iter().enumerate() {
             if wait.duration_ns < nanoseconds(*least) {
+                continue;
+            }
+            let key = (number, wait.site, wait.tid, wait.began_ns());
+            let is_told = if is_open {
+                !self.told.insert(key)
+            } else {
+                self.told.remove(&key)
+            };
+            if is_told {
                 continue;
             }
             match action {
@@ -86,10 +101,17 @@ impl<O: Observer> Observer for Watchful<'_, O> {
         self.observer.records(records)?;
         for (label, wait, event) in records.wanted() {
             if matches!(event.kind, kind::BLOCK | kind::SPIN) {
-                self.look(label, &wait);
+                self.look(label, &wait, false);
             }
         }
         Ok(())
+    }
+
+    fn open(&mut self, open: &Records<'_>) -> Result<()> {
+        for (label, wait, _) in open.wanted() {
+            self.look(label, &wait, true);
+        }
+        self.observer.open(open)
     }
 
     fn snapshot(&mut self, snapshot: &Arc<Snapshot>) -> Result<()> {
@@ -165,6 +187,18 @@ mod tests {
         }
     }
 
+    struct Counted(u32);
+
+    impl Observer for Counted {
+        fn snapshot(&mut self, _: &Arc<Snapshot>) -> Result<()> {
+            Ok(())
+        }
+
+        fn save(&mut self) {
+            self.0 += 1;
+        }
+    }
+
     fn label() -> SiteLabel {
         SiteLabel {
             seqcount: "mount_lock".to_owned(),
@@ -197,9 +231,9 @@ mod tests {
         let mut nobody = Nobody;
         let mut watchful = Watchful::new(&mut nobody, &triggers);
         assert!(watchful.wants_records());
-        watchful.look(&label(), &wait(9_999_999));
+        watchful.look(&label(), &wait(9_999_999), false);
         assert_eq!(watchful.wants_end(), None);
-        watchful.look(&label(), &wait(10_000_000));
+        watchful.look(&label(), &wait(10_000_000), false);
         assert_eq!(
             watchful.wants_end().as_deref(),
             Some(
@@ -207,6 +241,28 @@ mod tests {
                  (block), owned by mounter/384"
             )
         );
+    }
+
+    #[test]
+    fn a_spin_sets_something_off_once_whether_it_is_over_or_not() {
+        let triggers = on(Duration::from_millis(10), Action::Save);
+        let mut counted = Counted(0);
+        let mut watchful = Watchful::new(&mut counted, &triggers);
+        let spin = |duration_ns| Occurrence {
+            time_ns: 500 + duration_ns,
+            ..wait(duration_ns)
+        };
+        for (duration_ns, is_open) in [
+            (9_000_000, true),
+            (11_000_000, true),
+            (12_000_000, true),
+            (12_000_000, false),
+        ] {
+            watchful.look(&label(), &spin(duration_ns), is_open);
+        }
+        assert!(watchful.told.is_empty());
+        watchful.look(&label(), &wait(13_000_000), false);
+        assert_eq!(counted.0, 2);
     }
 
     #[test]
@@ -220,8 +276,8 @@ mod tests {
         let triggers = on(Duration::from_millis(1), Action::Exec(command));
         let mut nobody = Nobody;
         let mut watchful = Watchful::new(&mut nobody, &triggers);
-        watchful.look(&label(), &wait(5_000_000));
-        watchful.look(&label(), &wait(6_000_000));
+        watchful.look(&label(), &wait(5_000_000), false);
+        watchful.look(&label(), &wait(6_000_000), false);
         assert_eq!(watchful.passed_over, 1);
         let text = loop {
             let text = std::fs::read_to_string(&told).unwrap_or_default();

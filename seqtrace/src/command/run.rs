@@ -1,8 +1,14 @@
 //! A run between attaching and detaching: collects, and looks after what may change meanwhile.
 
-use std::{collections::BTreeSet, process::ExitStatus, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    process::ExitStatus,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Result;
+use seqtrace_common::event::Event;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -193,6 +199,12 @@ impl<'a> Run<'a> {
                 };
                 observer.records(&records)?;
                 self.aggregate.add(*batch);
+                let open: Vec<Event> = self.aggregate.open_spins().collect();
+                observer.open(&Records {
+                    aggregate: &self.aggregate,
+                    records: &open,
+                    frames: &HashMap::new(),
+                })?;
                 Ok(true)
             }
         }

@@ -96,12 +96,12 @@ pub(crate) fn a_long_wait_saves_what_led_to_it(_: &Guest) -> String {
 }
 
 /// The first wait that is long enough ends a `stat` too, and the numbers until then are told. That a spin is
-/// over shows when its reader spins again.
+/// over shows only when its reader spins again, which this one never does.
 pub(crate) fn a_long_wait_ends_the_run(_: &Guest) -> String {
     let module = Module::load_with(&["hold_ns=20000000"]);
     let script = format!(
         "{} && exec sleep 1000",
-        module.script(&["odd raw_spinlock 2"])
+        module.script(&["odd raw_spinlock 1"])
     );
     let snapshot = seqtrace::stat(&["--on-wait", "10ms:stop", "--", "sh", "-c", &script]);
     let ended = snapshot.ended.unwrap_or_default();
