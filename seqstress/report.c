@@ -35,6 +35,8 @@ static void show_reader(struct seq_file *file, struct reader *reader)
 	number(file, "wait_ns", &truth->wait_ns);
 	number(file, "wait_max_ns", &truth->wait_max_ns);
 	number(file, "slept", &truth->slept);
+	number(file, "slept_begins", &truth->slept_begins);
+	number(file, "sleeps", &truth->sleeps);
 	number(file, "doubtful", &truth->doubtful);
 	number(file, "shown_odd", &truth->shown_odd);
 	number(file, "retries", &truth->retries);

@@ -67,6 +67,8 @@ struct truth {
 	atomic64_t wait_ns;
 	atomic64_t wait_max_ns;
 	atomic64_t slept;	/* waits with a voluntary switch in them */
+	atomic64_t slept_begins;	/* begins without the lock that slept, whatever was seen before */
+	atomic64_t sleeps;	/* how often these did */
 	atomic64_t doubtful;	/* waits that may have been none, and others that may have been */
 	atomic64_t shown_odd;	/* begins that returned an odd value */
 	atomic64_t retries;	/* where the caller refuses an odd value: those too */

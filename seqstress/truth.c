@@ -94,9 +94,14 @@ static void section_met(struct section *section, unsigned int sequence, u64 ns)
 noinline void section_inside(struct section *section, unsigned int sequence)
 {
 	u64 ns = now_ns() - section->start_ns;
+	unsigned long sleeps = current->nvcsw - section->switches;
 
 	section->begun = false;
 	atomic64_add(sequence & 1, &section->reader->truth.shown_odd);
+	if (!section->locked) {
+		atomic64_add(sleeps, &section->reader->truth.sleeps);
+		atomic64_add(!!sleeps, &section->reader->truth.slept_begins);
+	}
 	if (section->locked)
 		atomic64_inc(&section->reader->truth.locked);
 	else if (section->peeked & 1)

@@ -45,6 +45,10 @@ pub(crate) struct Reader {
     pub(crate) waits: u64,
     pub(crate) wait_ns: u64,
     pub(crate) slept: u64,
+    /// Begins without the lock that slept, whatever was seen before them.
+    pub(crate) slept_begins: u64,
+    /// How often these did.
+    pub(crate) sleeps: u64,
     /// Waits that may have been none, and others that may have been.
     pub(crate) doubtful: u64,
     /// Begins that returned an odd value.
