@@ -1,9 +1,6 @@
-//! `cargo xtask bench`: the benches of discovery, on the fixture and on a real kernel.
+//! Criterion's benches of the stages of discovery, on the fixture and on a real kernel.
 
-use std::{
-    env,
-    process::{Command, ExitCode},
-};
+use std::{env, process::Command};
 
 use anyhow::Result;
 
@@ -16,23 +13,12 @@ use crate::{
 /// The variable by which the benches learn of a vmlinux.
 const VMLINUX: &str = "SEQTRACE_BENCH_VMLINUX";
 
-/// Measures the stages of discovery, on a small fixture and on a kernel
-#[derive(clap::Args, Debug)]
-pub(crate) struct Args {
-    /// The vmlinux of this kernel too, fetched with its debuginfo
-    #[arg(long, value_name = "NAME")]
-    kernel: Option<Flavour>,
-    /// For criterion: a filter, `--save-baseline NAME`, `--baseline NAME`
-    #[arg(last = true, value_name = "ARGUMENT")]
-    arguments: Vec<String>,
-}
-
-/// Runs the task.
+/// Runs them with criterion's own arguments, on the vmlinux of `kernel` too.
 ///
 /// # Errors
 ///
 /// When the kernel cannot be fetched, or the benches do not build or run.
-pub(crate) fn bench(args: &Args) -> Result<ExitCode> {
+pub(crate) fn run(kernel: Option<Flavour>, arguments: &[String]) -> Result<()> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(tool::workspace())
@@ -45,13 +31,12 @@ pub(crate) fn bench(args: &Args) -> Result<ExitCode> {
             "discover",
             "--",
         ])
-        .args(&args.arguments);
-    if let Some(flavour) = args.kernel {
+        .args(arguments);
+    if let Some(flavour) = kernel {
         let cache = Cache::open()?;
         let kernel = Kernel::named(&cache, flavour, false)?;
         let debuginfo = Debuginfo::of(&cache, flavour, &kernel, false)?;
         cargo.env(VMLINUX, debuginfo.vmlinux);
     }
-    tool::run(&mut cargo)?;
-    Ok(ExitCode::SUCCESS)
+    tool::run(&mut cargo)
 }

@@ -1,0 +1,130 @@
+//! `cargo xtask bench`: how fast seqtrace is, beside what people would use instead and the limit of what can be
+//! done. Rows of numbers in, a table, a page and a status that tells whether all bounds hold out.
+
+mod criterion;
+mod page;
+mod row;
+mod table;
+
+use std::{env, process::ExitCode};
+
+use anyhow::{Context as _, Result, ensure};
+
+use self::row::Row;
+use crate::{progress, vm::Flavour};
+
+/// Measures seqtrace beside its peers and the limit; fails when a row exceeds its bound
+#[derive(clap::Args, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
+pub(crate) struct Args {
+    /// Only the rows whose names are this or begin with it and a slash
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// The rows as one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Only rows of ratios and counts of instructions, in minutes
+    #[arg(long)]
+    quick: bool,
+    /// Writes the rows into docs/performance.md, as SEQTRACE_BLESS=1 does
+    #[arg(long)]
+    write: bool,
+    /// The kernel of the guests; with --criterion its vmlinux is measured too
+    #[arg(long, value_name = "NAME")]
+    kernel: Option<Flavour>,
+    /// Runs criterion's benches of discovery instead
+    #[arg(long, conflicts_with_all = ["only", "json", "quick", "write"])]
+    criterion: bool,
+    /// For criterion: a filter, `--save-baseline NAME`, `--baseline NAME`
+    #[arg(last = true, value_name = "ARGUMENT", requires = "criterion")]
+    arguments: Vec<String>,
+}
+
+/// Who measures rows: those that are wanted.
+type Source = fn(&Wanted) -> Result<Vec<Row>>;
+const SOURCES: &[Source] = &[];
+
+/// Which rows are to be measured.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    only: Vec<String>,
+    #[expect(dead_code, reason = "no source has rows of times yet")]
+    /// What takes long, or is a time, is left out.
+    pub(crate) quick: bool,
+    #[expect(dead_code, reason = "no source boots guests yet")]
+    /// The kernel of guests.
+    pub(crate) kernel: Flavour,
+}
+
+impl Wanted {
+    #[cfg_attr(not(test), expect(dead_code, reason = "there is no source yet"))]
+    /// Whether the row of this name is one of them.
+    pub(crate) fn takes(&self, name: &str) -> bool {
+        let is_in = |only: &String| {
+            name.strip_prefix(only.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.only.is_empty() || self.only.iter().any(is_in)
+    }
+}
+
+/// Runs the task.
+///
+/// # Errors
+///
+/// When something does not build or run, or no row has a wanted name.
+pub(crate) fn bench(args: &Args) -> Result<ExitCode> {
+    if args.criterion {
+        criterion::run(args.kernel, &args.arguments)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wanted = Wanted {
+        only: args.only.clone(),
+        quick: args.quick,
+        kernel: args.kernel.unwrap_or(Flavour::V6_12Rt),
+    };
+    let mut rows = Vec::new();
+    for source in SOURCES {
+        rows.extend(source(&wanted)?);
+    }
+    ensure!(!rows.is_empty(), "no row has such a name");
+    #[expect(clippy::print_stdout, reason = "the result of the task")]
+    if args.json {
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&rows).context("failed to write the rows")?
+        );
+    } else {
+        print!("{}", table::text(&rows));
+    }
+    if args.write || env::var_os("SEQTRACE_BLESS").is_some_and(|value| value == "1") {
+        page::write(&rows)?;
+    }
+    let exceeded: Vec<&Row> = rows.iter().filter(|row| !row.holds()).collect();
+    for row in &exceeded {
+        progress::line(format_args!("{}: the bound is exceeded", row.name));
+    }
+    Ok(ExitCode::from(u8::from(!exceeded.is_empty())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_chooses_a_row_or_a_group() {
+        let wanted = |only: &[&str]| Wanted {
+            only: only.iter().map(|&name| name.to_owned()).collect(),
+            quick: false,
+            kernel: Flavour::V6_12Rt,
+        };
+        assert!(wanted(&[]).takes("event/block"));
+        assert!(wanted(&["event"]).takes("event/block"));
+        assert!(wanted(&["read", "event/block"]).takes("event/block"));
+        assert!(!wanted(&["even"]).takes("event/block"));
+        assert!(!wanted(&["event/blocks"]).takes("event/block"));
+    }
+}
