@@ -14,6 +14,7 @@
  * OFFER_NS: the reader may have been preempted by who waits for the writer's CPU, so the writer comes
  * out and offers again.
  */
+#include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/irqflags.h>
 #include <linux/kthread.h>
@@ -33,6 +34,7 @@ struct episode {
 	int state;			/* of a spinner's episode */
 	unsigned long irq_flags;	/* of its writer */
 	unsigned int inside, done;	/* number of the episode that a blocker is to begin, has ended */
+	struct completion over;		/* the last one has ended */
 };
 
 static bool blocks(const struct reader *reader)
@@ -88,6 +90,7 @@ static int spinner(void *argument)
 		read_section(episode->reader, &spinning, episode, i);
 		smp_store_release(&episode->done, i);
 	}
+	complete(&episode->over);
 	return task_idle_until_stopped();
 }
 
@@ -139,6 +142,7 @@ static int blocker(void *argument)
 		read_section(episode->reader, &blocking, episode, i);
 		smp_store_release(&episode->done, i);
 	}
+	complete(&episode->over);
 	return task_idle_until_stopped();
 }
 
@@ -190,6 +194,7 @@ int episode_odd(struct reader *reader, unsigned int count)
 
 	if (reader_cpu < 0)
 		return -ENODEV;
+	init_completion(&episode.over);
 	episode.task = task_start(blocks(reader) ? blocker : spinner, &episode, reader_cpu,
 				  blocks(reader), "r", 0, reader->kind->name);
 	if (!episode.task)
@@ -197,9 +202,9 @@ int episode_odd(struct reader *reader, unsigned int count)
 	task = task_start(writer, &episode, writer_cpu, false, "w", 0, reader->kind->name);
 	if (!task)
 		result = -ENOMEM;
-	/* Both end by themselves, once there is a writer. */
-	while (task && smp_load_acquire(&episode.done) != count)
-		schedule_timeout_uninterruptible(1);
+	/* Both end by themselves, once there is a writer. A sleep of less than 120 s is no hung task. */
+	while (task && !wait_for_completion_timeout(&episode.over, HZ))
+		;
 	if (task)
 		task_stop(task);
 	task_stop(episode.task);

@@ -56,6 +56,15 @@ pub struct TerminalSize {
     pub columns: u16,
 }
 
+/// What `bench-guest measure` is to do, in a guest that counts its instructions.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Measurements {
+    /// Pieces of work by name, each with how often it is done at once.
+    pub works: Vec<(String, u32)>,
+    /// Where the result goes: instructions of one round by work, several times.
+    pub file: String,
+}
+
 /// How the command ended.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Outcome {

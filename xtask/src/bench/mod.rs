@@ -2,7 +2,9 @@
 //! done. Rows of numbers in, a table, a page and a status that tells whether all bounds hold out.
 
 mod criterion;
+mod guest;
 mod page;
+mod peers;
 mod row;
 mod table;
 
@@ -45,22 +47,19 @@ pub(crate) struct Args {
 
 /// Who measures rows: those that are wanted.
 type Source = fn(&Wanted) -> Result<Vec<Row>>;
-const SOURCES: &[Source] = &[];
+const SOURCES: &[Source] = &[guest::rows];
 
 /// Which rows are to be measured.
 #[derive(Debug)]
 pub(crate) struct Wanted {
     only: Vec<String>,
-    #[expect(dead_code, reason = "no source has rows of times yet")]
     /// What takes long, or is a time, is left out.
     pub(crate) quick: bool,
-    #[expect(dead_code, reason = "no source boots guests yet")]
     /// The kernel of guests.
     pub(crate) kernel: Flavour,
 }
 
 impl Wanted {
-    #[cfg_attr(not(test), expect(dead_code, reason = "there is no source yet"))]
     /// Whether the row of this name is one of them.
     pub(crate) fn takes(&self, name: &str) -> bool {
         let is_in = |only: &String| {

@@ -75,7 +75,8 @@ impl FromIterator<f64> for Measured {
 pub(crate) enum Bound {
     /// So many times the limit's.
     TimesLimit(f64),
-    /// So much more than the limit's, in the row's unit.
+    /// So much more than the limit's, in the row's unit. Here the minima count: what comes between the
+    /// instructions of a work only adds to them.
     AboveLimit(f64),
     /// So many times that of each peer that was measured.
     TimesPeers(f64),
@@ -91,7 +92,10 @@ impl Row {
         match self.bound {
             None => true,
             Some(Bound::TimesLimit(times)) => limit.is_some_and(|limit| own <= times * limit),
-            Some(Bound::AboveLimit(more)) => limit.is_some_and(|limit| own <= limit + more),
+            Some(Bound::AboveLimit(more)) => self
+                .limit
+                .as_ref()
+                .is_some_and(|limit| self.own.minimum <= limit.measured.minimum + more),
             Some(Bound::TimesPeers(times)) => {
                 let mut peers = self
                     .peers

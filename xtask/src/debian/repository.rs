@@ -201,6 +201,17 @@ impl Repository {
         Ok(parts)
     }
 
+    /// The packages that an empty system needs for `packages` to run.
+    ///
+    /// # Errors
+    /// When one of them cannot be installed.
+    pub(crate) fn closure(&self, packages: &[&str]) -> Result<Vec<Package>> {
+        let mut install = self.apt("apt-get");
+        install.args(["install", "--simulate", "--no-install-recommends"]);
+        let text = tool::text(install.args(packages))?;
+        Ok(installed(&text).collect())
+    }
+
     /// Downloads and verifies package files into `folder`.
     pub(crate) fn download(&self, packages: &[Package], folder: &Path) -> Result<()> {
         let mut command = self.apt("apt-get");
@@ -246,6 +257,17 @@ fn libraries(text: &str) -> impl Iterator<Item = &str> {
         .filter(|line| line.starts_with("lib") || *line == "zlib1g")
 }
 
+/// The packages in the output of `apt-get install --simulate`: `Inst libc6 (2.41-12 Debian:13/trixie [amd64])`.
+fn installed(text: &str) -> impl Iterator<Item = Package> {
+    text.lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("Inst ")?.split_once(" (")?;
+        Some(Package {
+            name: name.to_owned(),
+            version: rest.split(' ').next()?.to_owned(),
+        })
+    })
+}
+
 /// The versions in the output of `apt-cache madison`, the newest first.
 fn madison(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
@@ -262,6 +284,16 @@ mod tests {
                     rust-src | 1.95.0+dfsg1-2~bpo13+1 | mirror x/main amd64 Packages";
         let versions: Vec<_> = madison(text).collect();
         assert_eq!(versions, ["1.95.1+dfsg1-1", "1.95.0+dfsg1-2~bpo13+1"]);
+    }
+
+    #[test]
+    fn what_would_be_installed_has_a_name_and_a_version() {
+        let text = "Inst libc6 (2.41-12 Debian:13/trixie [amd64])\nConf libc6 (2.41-12 Debian:13/trixie [amd64])";
+        let found: Vec<_> = installed(text).collect();
+        let [Package { name, version }] = &found[..] else {
+            panic!("{found:?}");
+        };
+        assert_eq!((&**name, &**version), ("libc6", "2.41-12"));
     }
 
     #[test]

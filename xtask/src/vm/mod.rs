@@ -103,6 +103,9 @@ pub(crate) struct Args {
     /// Threads that emulate the processors
     #[arg(long, value_name = "HOW", default_value = "single")]
     thread: Threads,
+    /// Makes the guest's clock the number of its instructions: what is timed in it is the same each time
+    #[arg(long, conflicts_with_all = ["accel", "thread"])]
+    count_instructions: bool,
     /// Builds the live tests along
     #[arg(long, hide = true)]
     tests: bool,
@@ -165,10 +168,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         memory_mib: args.memory,
         accelerator: Accelerator::Tcg,
         threads: args.thread,
+        counts_instructions: args.count_instructions,
         share,
     };
     machine.accelerator = match args.accel {
         Some(accelerator) => accelerator,
+        // Only an emulator counts.
+        None if args.count_instructions => Accelerator::Tcg,
         None => accelerator::choose(&cache, &machine, || {
             let job = Job {
                 command: vec!["true".to_owned()],

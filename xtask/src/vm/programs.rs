@@ -51,6 +51,8 @@ impl Programs {
                 "guest-init",
                 "--bin",
                 "workload",
+                "--bin",
+                "bench-guest",
             ]);
         if with == With::Tests {
             cargo.args(["--test", "live", "--example", "cost"]);

@@ -57,6 +57,8 @@ pub(crate) struct Machine {
     pub(crate) accelerator: Accelerator,
     /// How many threads emulate.
     pub(crate) threads: Threads,
+    /// The guest's clock is the number of its instructions.
+    pub(crate) counts_instructions: bool,
     /// The folder to share.
     pub(crate) share: Option<PathBuf>,
 }
@@ -94,6 +96,7 @@ impl Machine {
             memory_mib,
             accelerator,
             threads,
+            counts_instructions,
             share,
         } = self;
         let (accelerator, processor) = match (accelerator, threads) {
@@ -106,6 +109,10 @@ impl Machine {
         option("-machine", "q35");
         option("-accel", accelerator);
         option("-cpu", processor);
+        if *counts_instructions {
+            // An instruction is a nanosecond; while all processors idle, the clock leaps to what they wait for.
+            option("-icount", "shift=0,sleep=off");
+        }
         option("-smp", &processors.to_string());
         option("-m", &memory_mib.to_string());
         option("-display", "none");
@@ -169,6 +176,7 @@ mod tests {
             memory_mib: 512,
             accelerator: Accelerator::Tcg,
             threads: Threads::default(),
+            counts_instructions: false,
             share,
         };
         let arguments = machine.arguments(Path::new("run"));

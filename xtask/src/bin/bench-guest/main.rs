@@ -1,0 +1,38 @@
+//! What `cargo xtask bench` runs in a guest that counts instructions: `measure` does pieces of work and says how
+//! many instructions one takes; `empty` has a program that does nothing run at some places while a command runs;
+//! `fill` puts the places of sites into a text.
+
+#![expect(clippy::print_stdout, reason = "the result")]
+
+mod empty;
+mod measure;
+mod place;
+mod work;
+
+use std::env;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "usage: bench-guest measure PLAN
+       bench-guest empty PLACE… -- COMMAND…    PLACE is SYMBOL+OFFSET or the name of a tracepoint
+       bench-guest fill SITES TEXT             {FUNCTION:KIND#INDEX} is the place of such a site";
+
+fn main() -> Result<()> {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        ["measure", plan] => measure::run(plan),
+        ["empty", ref rest @ ..] => {
+            let Some(dashes) = rest.iter().position(|word| *word == "--") else {
+                bail!(USAGE);
+            };
+            let (places, command) = rest.split_at(dashes);
+            empty::run(places, &command[1..])
+        }
+        ["fill", sites, text] => {
+            print!("{}", place::fill(sites, text)?);
+            Ok(())
+        }
+        _ => bail!(USAGE),
+    }
+}

@@ -1,0 +1,111 @@
+//! Places by the sites that seqtrace found: a text with `{FUNCTION:KIND#INDEX}` in, the same with `SYMBOL+OFFSET`
+//! out. A block has two, its begin and its end.
+
+use std::{fmt::Write as _, fs};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+/// The text in `file`, with places by the document of `seqtrace sites --json` in `sites`.
+///
+/// # Errors
+///
+/// When there is no such place.
+pub(crate) fn fill(sites: &str, file: &str) -> Result<String> {
+    let document = fs::read(sites).with_context(|| format!("failed to read `{sites}`"))?;
+    let sites: Value =
+        serde_json::from_slice(&document).with_context(|| format!("failed to parse `{sites}`"))?;
+    let text = fs::read_to_string(file).with_context(|| format!("failed to read `{file}`"))?;
+    filled(&sites, &text)
+}
+
+fn filled(sites: &Value, text: &str) -> Result<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let (inside, behind) = after.split_once('}').unwrap_or((after, ""));
+        // Programs have braces too.
+        if let Some((function, kind, index)) = parse(inside) {
+            let places = of(sites, function, kind)?;
+            let offset = places
+                .get(index)
+                .with_context(|| format!("no {kind} number {index} in `{function}`"))?;
+            let _ = write!(out, "{function}+{offset}");
+            rest = behind;
+        } else {
+            out.push('{');
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn parse(word: &str) -> Option<(&str, &str, usize)> {
+    let (function, rest) = word.split_once(':')?;
+    let (kind, index) = rest.split_once('#')?;
+    if function.contains(['{', ' ']) {
+        return None;
+    }
+    Some((function, kind, index.parse().ok()?))
+}
+
+/// Offsets in a function, in the order of the addresses of their sites.
+fn of(sites: &Value, function: &str, kind: &str) -> Result<Vec<u64>> {
+    let mut places = Vec::new();
+    for (list, name) in [("sites", "site"), ("instances", "instance")] {
+        let all = sites[list]
+            .as_array()
+            .with_context(|| format!("no `{list}`"))?;
+        for one in all {
+            if one["function"] != function || one["kind"] != kind {
+                continue;
+            }
+            let name = one[name].as_str().unwrap_or_default();
+            let offset = name
+                .rsplit_once("+0x")
+                .and_then(|(_, offset)| u64::from_str_radix(offset, 16).ok())
+                .with_context(|| format!("`{name}` has no offset"))?;
+            let at = |image_offset: &Value| {
+                let base = one["image_offset"].as_u64()?;
+                Some(offset + image_offset.as_u64()? - base)
+            };
+            let offsets = match kind {
+                "block" => vec![Some(offset), at(&one["end_image_offset"])],
+                // A check is where its result is used.
+                "check" => vec![at(&one["decides"]).or(Some(offset))],
+                _ => vec![Some(offset)],
+            };
+            for offset in offsets {
+                let offset = offset.with_context(|| format!("`{name}` has no end"))?;
+                places.push(offset);
+            }
+        }
+    }
+    Ok(places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_has_two_places_and_a_check_the_one_that_decides() {
+        let sites = serde_json::json!({
+            "sites": [
+                {"site": "f+0x10", "function": "f", "kind": "block", "image_offset": 116, "end_image_offset": 130},
+                {"site": "g+0x10", "function": "g", "kind": "block", "image_offset": 1, "end_image_offset": 2},
+            ],
+            "instances": [
+                {"instance": "f+0x20", "function": "f", "kind": "check", "image_offset": 132, "decides": 135},
+            ],
+        });
+        assert_eq!(of(&sites, "f", "block").unwrap(), [16, 30]);
+        assert_eq!(of(&sites, "f", "check").unwrap(), [35]);
+        assert!(of(&sites, "f", "spin").unwrap().is_empty());
+        let text = filled(&sites, "x { {f:block#1} } {y").unwrap();
+        assert_eq!(text, "x { f+30 } {y");
+        assert!(filled(&sites, "{f:block#2}").is_err());
+    }
+}
