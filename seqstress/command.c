@@ -8,6 +8,7 @@
  *   runs TARGET LENGTH N      N read sections that fail LENGTH checks in a row
  *   fallback N                N read sections that fail one check and take the lock
  *   hold KIND CONTEXT N       N write sections by a task, preempted inside, or the interrupt
+ *   order TARGET N            N read sections under a mutex and inside of it a spinlock
  *   stress TARGET MS          readers and writers that run freely
  *   damage KIND HOW           leaves the sequence odd, or sets it backwards
  *   stand TARGET              a reader that begins and stays there while the sequence is odd
@@ -78,6 +79,16 @@ static int odd(struct reader *reader, unsigned int length, unsigned int count)
 	return episode_odd(reader, count);
 }
 
+static bool any(const struct reader *reader)
+{
+	return true;
+}
+
+static int ordered(struct reader *reader, unsigned int length, unsigned int count)
+{
+	return order_reads(reader, count);
+}
+
 static int stand(struct reader *reader, unsigned int length, unsigned int count)
 {
 	return damage_stand(reader);
@@ -113,6 +124,8 @@ static int do_command(const char *line)
 		return each_reader(target, 1, count, retries, episode_runs);
 	if (sscanf(line, "runs %39s %u %u", target, &length, &count) == 3)
 		return each_reader(target, length, count, retries, episode_runs);
+	if (sscanf(line, "order %39s %u", target, &count) == 2)
+		return each_reader(target, 0, count, any, ordered);
 	if (sscanf(line, "fallback %u", &count) == 1)
 		return each_reader(FALLBACK_READER, 1, count, retries, episode_runs);
 	if (sscanf(line, "hold %39s %39s %u", target, context, &count) == 3) {

@@ -150,11 +150,12 @@ int task_stop(struct task_struct *task);
 int task_idle_until_stopped(void);
 int other_cpu(int cpu);
 
-/* episode.c, odd.c, held.c, stress.c, damage.c: the commands; 0 or a negative errno */
+/* episode.c, odd.c, held.c, order.c, stress.c, damage.c: the commands; 0 or a negative errno */
 int episode_runs(struct reader *reader, unsigned int length, unsigned int count);
 int episode_odd(struct reader *reader, unsigned int count);
 bool target_has(const char *target, const struct reader *reader);
 int held(struct kind *kind, const char *context, unsigned int count);
+int order_reads(struct reader *reader, unsigned int count);
 int stress(const char *target, unsigned int ms);
 int damage(struct kind *kind, const char *how);
 int damage_stand(struct reader *reader);

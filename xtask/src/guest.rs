@@ -27,9 +27,17 @@ pub mod port {
     pub const ALL: [&str; 4] = [STDOUT, STDERR, STDIN, CONTROL];
 }
 
-/// The workloads. A guest knows them all; `storm` is for machines whose processors run at one time.
-pub const WORKLOADS: [&str; 7] = [
-    "clock", "cputime", "idle", "mount", "read", "rename", "storm",
+/// The workloads. A guest knows them all; `storm` is for machines whose processors run at one time,
+/// `clone-exit` for those with two NUMA nodes.
+pub const WORKLOADS: [&str; 8] = [
+    "clock",
+    "clone-exit",
+    "cputime",
+    "idle",
+    "mount",
+    "read",
+    "rename",
+    "storm",
 ];
 
 /// What the guest is to do.

@@ -112,6 +112,7 @@ fn guest(share: &Path, job: &Job) -> Result<Outcome> {
     let mut guest = Command::new(env::current_exe().context("failed to find the xtask")?)
         .args(["vm", "--kernel", kernel, "--timeout", deadline_s])
         .args(["--tests", "--append", "seqtrace.guest", "--load", MODULE])
+        .args(["--nodes", "2"])
         .arg("--share")
         .arg(share)
         .args(["--", "/share/live"])

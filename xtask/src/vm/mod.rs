@@ -79,6 +79,9 @@ pub(crate) struct Args {
     /// Memory in MiB
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     memory: u32,
+    /// NUMA nodes; `clone-exit` needs two
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
+    nodes: u32,
     /// Runs beside the command until it ends
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = WORKLOADS)]
     workload: Vec<String>,
@@ -166,6 +169,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         append: args.append,
         processors: args.smp,
         memory_mib: args.memory,
+        nodes: args.nodes,
         accelerator: Accelerator::Tcg,
         threads: args.thread,
         counts_instructions: args.count_instructions,

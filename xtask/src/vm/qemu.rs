@@ -53,6 +53,8 @@ pub(crate) struct Machine {
     pub(crate) processors: u32,
     /// Memory in MiB.
     pub(crate) memory_mib: u32,
+    /// NUMA nodes that the memory is in, to equal parts; all processors are in the first.
+    pub(crate) nodes: u32,
     /// How the code runs.
     pub(crate) accelerator: Accelerator,
     /// How many threads emulate.
@@ -94,6 +96,7 @@ impl Machine {
             append,
             processors,
             memory_mib,
+            nodes,
             accelerator,
             threads,
             counts_instructions,
@@ -115,6 +118,21 @@ impl Machine {
         }
         option("-smp", &processors.to_string());
         option("-m", &memory_mib.to_string());
+        if *nodes > 1 {
+            for node in 0..*nodes {
+                let size = memory_mib / nodes;
+                option(
+                    "-object",
+                    &format!("memory-backend-ram,id=node{node},size={size}M"),
+                );
+                let processors = match node {
+                    0 => format!(",cpus=0-{}", processors.saturating_sub(1)),
+                    _ => String::new(),
+                };
+                let memory = format!("memdev=node{node}");
+                option("-numa", &format!("node,nodeid={node},{memory}{processors}"));
+            }
+        }
         option("-display", "none");
         option("-monitor", "none");
         option("-kernel", &image.display().to_string());
@@ -167,6 +185,10 @@ mod tests {
     use super::*;
 
     fn line(share: Option<PathBuf>) -> String {
+        with_nodes(1, share)
+    }
+
+    fn with_nodes(nodes: u32, share: Option<PathBuf>) -> String {
         let machine = Machine {
             image: "vmlinuz".into(),
             initramfs: "initramfs".into(),
@@ -174,6 +196,7 @@ mod tests {
             append: "nokaslr".into(),
             processors: 2,
             memory_mib: 512,
+            nodes,
             accelerator: Accelerator::Tcg,
             threads: Threads::default(),
             counts_instructions: false,
@@ -186,6 +209,19 @@ mod tests {
     #[test]
     fn emulation_is_single_threaded_unless_asked() {
         assert!(line(None).contains("-accel tcg,thread=single "));
+    }
+
+    #[test]
+    fn nodes_share_the_memory_and_the_first_has_the_processors() {
+        let line = with_nodes(2, None);
+        for part in [
+            "memory-backend-ram,id=node1,size=256M ",
+            "-numa node,nodeid=0,memdev=node0,cpus=0-1 ",
+            "-numa node,nodeid=1,memdev=node1 ",
+        ] {
+            assert!(line.contains(part), "{line}");
+        }
+        assert!(!with_nodes(1, None).contains("numa"));
     }
 
     #[test]

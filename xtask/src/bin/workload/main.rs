@@ -12,6 +12,7 @@
 )]
 
 mod clock;
+mod clone_exit;
 mod cputime;
 mod mount;
 mod quiet;
@@ -33,6 +34,7 @@ fn main() -> Result<()> {
     for name in &names {
         match name.as_str() {
             "clock" => clock::start()?,
+            "clone-exit" => clone_exit::start()?,
             "cputime" => cputime::start()?,
             "mount" => mount::start()?,
             "read" => quiet::start_reading()?,
