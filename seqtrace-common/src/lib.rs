@@ -11,6 +11,7 @@ pub mod event;
 pub mod filter;
 pub mod hold;
 pub mod loss;
+pub mod order;
 pub mod run;
 pub mod settings;
 pub mod site;

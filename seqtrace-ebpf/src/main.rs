@@ -24,6 +24,8 @@ mod hold;
 #[cfg(target_arch = "bpf")]
 mod maps;
 #[cfg(target_arch = "bpf")]
+mod order;
+#[cfg(target_arch = "bpf")]
 mod retry;
 #[cfg(target_arch = "bpf")]
 mod sample;
@@ -55,7 +57,8 @@ mod programs {
     };
 
     use crate::{
-        block, check, contention, hold, retry, sample::sample as clock_sample, spin, text, watch,
+        block, check, contention, hold, order, retry, sample::sample as clock_sample, spin, text,
+        watch,
     };
 
     /// A reader calls the writer's lock.
@@ -111,6 +114,20 @@ mod programs {
     #[kprobe]
     fn increment(ctx: ProbeContext) -> u32 {
         hold::write(&ctx);
+        0
+    }
+
+    /// A followed lock is taken or dropped, or a followed seqcount read or written.
+    #[kprobe]
+    fn order_step(ctx: ProbeContext) -> u32 {
+        order::step(&ctx);
+        0
+    }
+
+    /// A function that may have failed to take a followed lock has returned.
+    #[kprobe]
+    fn order_tried(ctx: ProbeContext) -> u32 {
+        order::tried(&ctx);
         0
     }
 

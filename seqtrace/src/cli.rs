@@ -12,6 +12,7 @@ mod filter;
 mod flame;
 mod limits;
 mod on_wait;
+mod order;
 mod recording;
 mod retries;
 mod sites;
@@ -24,6 +25,7 @@ pub use filter::{CpuList, FilterArguments, KindArgument, RowFilterArguments};
 pub use flame::{FlameArguments, FlameFormat, SideArguments, WeightArgument};
 pub use limits::LimitArguments;
 pub use on_wait::{Action, OnWait, OnWaitArguments};
+pub use order::OrderArguments;
 pub use recording::{
     ByArgument, DiffArguments, ExportArguments, ExportFormat, RecordArguments, ReportArguments,
 };
@@ -83,6 +85,8 @@ pub enum Command {
     Audit(AuditArguments),
     /// Writes to one seqcount or lock: how many, by whom, how long it was held
     Watch(WatchArguments),
+    /// Which locks are held when a seqcount is read or written: lockdep's question on a production kernel
+    Order(OrderArguments),
     /// What the lockdep, lockup and stall reports of a log say about seqcounts, and whether to believe them
     Explain(ExplainArguments),
     /// What this kernel and this user can do, with a fix for what they cannot

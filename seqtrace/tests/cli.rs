@@ -44,6 +44,7 @@ fn every_command_has_help() {
         &["export", "--help"],
         &["sites", "--help"],
         &["explain", "--help"],
+        &["order", "--help"],
         &["doctor", "--help"],
     ] {
         let output = seqtrace(words);
@@ -86,6 +87,8 @@ fn usage_errors_have_status_2_and_say_what_is_wrong() {
         (&["stat", "--min-ns", "5"], "with a unit"),
         (&["report", "a", "--cpu", "0"], "unexpected argument"),
         (&["stat", "--quiet", "--verbose"], "cannot be used with"),
+        (&["order", "--locks", "a"], "<SEQCOUNT>..."),
+        (&["order", "a["], "unclosed character class"),
         (&["sites", "--json", "--long"], "cannot be used with"),
         (&["sites", "--seqcount", "a["], "unclosed character class"),
         (&["sites", "--role", "reader"], "block, spin, retry"),

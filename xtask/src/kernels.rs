@@ -26,7 +26,7 @@ Kernels have Debian's names: `cargo xtask vm --list`.
 ## What was tested
 
 A feature is *tested* on a kernel when each live case that covers it passed there, in a guest with that kernel; which case covers
-what stands in `seqtrace/tests/live/case.rs`. *in part*: this kernel lacks what some cases need. Cases that take minutes run on
+what stands in `seqtrace/tests/live/covers.rs`. *in part*: this kernel lacks what some cases need. Cases that take minutes run on
 6.12-rt; a feature that only they cover is tested *elsewhere* on the others. On a kernel without PREEMPT_RT readers never block,
 and the cases of blocks see to it that none is counted.
 

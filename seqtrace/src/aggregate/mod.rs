@@ -19,6 +19,7 @@ pub mod histogram;
 pub mod identity;
 pub mod narrow;
 pub mod occurrence;
+pub mod order;
 pub mod rates;
 pub mod repeats;
 pub mod snapshot;

@@ -17,6 +17,7 @@ mod links;
 mod meter;
 mod missed;
 mod object;
+mod order;
 mod perf;
 mod probes;
 mod sample;
@@ -27,6 +28,7 @@ pub use self::{
     meter::Meter,
     missed::{Fired, Missed},
     object::{AttachOptions, MapSizes, TaskLayout},
+    order::ContextSource,
     refusal::Refusal,
     session::{Interrupted, Progress, Session},
 };

@@ -50,6 +50,8 @@ pub struct MapSizes {
     pub holds: u32,
     /// Readers that waited for one writer, by site, processes and stacks.
     pub blames: u32,
+    /// For the order of locks: edges by site and stack, and as many tasks that hold something.
+    pub edges: u32,
     /// Pairs of site and task.
     pub tasks: u32,
     /// Different kernel stacks; used only with stacks on, about a kilobyte each.
@@ -68,6 +70,7 @@ impl Default for MapSizes {
             runs: 8192,
             holds: 16384,
             blames: 8192,
+            edges: 16384,
             tasks: 16384,
             stacks: 8192,
             stack_counts: 16384,
@@ -114,6 +117,7 @@ pub(super) fn load(
         runs,
         holds,
         blames,
+        edges,
         tasks,
         stacks: stack_ids,
         stack_counts,
@@ -122,11 +126,26 @@ pub(super) fn load(
     let used = |wanted: bool, size| if wanted { size } else { 1 };
     let has_words = !table.words.is_empty();
     let settings = settings(layout, options);
+    let order = table.order.as_ref();
+    let context = order.map(|order| order.context).unwrap_or_default();
+    let order_entries = used(order.is_some(), edges);
     let mut ebpf = EbpfLoader::new()
         // For relocations against kernel types, which a Rust object does not have.
         .btf(None)
         .override_global("SETTINGS", &settings, true)
         .override_global("FILTER", &filter::global(filter), true)
+        .override_global("CONTEXT_PLACE", &context, true)
+        .map_max_entries(
+            "ORDER_SITES",
+            used(order.is_some(), slots.max(1).try_into()?),
+        )
+        .map_max_entries(
+            "ORDER_COUNTERS",
+            order.map_or(1, |order| order.nodes.max(1)),
+        )
+        .map_max_entries("HELD", order_entries)
+        .map_max_entries("TRIES", order_entries)
+        .map_max_entries("EDGES", order_entries)
         .map_max_entries("CHOSEN", filter::chosen(filter).len().max(1).try_into()?)
         .map_max_entries("SITES", table.entries.len().max(1).try_into()?)
         .map_max_entries("COLD", table.cold.len().max(1).try_into()?)
@@ -160,9 +179,12 @@ pub(super) fn load(
     fill(&mut ebpf, "COLD", &table.cold)?;
     fill(&mut ebpf, "RETURNS", &table.returns)?;
     place_words(&mut ebpf, &table.initial_words())?;
+    if let Some(order) = order {
+        order.fill(&mut ebpf)?;
+    }
     for (name, program) in ebpf.programs_mut() {
         match program {
-            Program::KProbe(program) if table.has_probes() => program.load(),
+            Program::KProbe(program) if table.needs(name) => program.load(),
             Program::PerfEvent(program) if name == sample::PROGRAM && !table.cold.is_empty() => {
                 program.load()
             }

@@ -24,7 +24,7 @@ use super::{
     probes::Probes,
     refusal::{Refusal, nothing_attached},
     sample::Sampler,
-    table::{LOCK_END, Probe, SlotProbes, SlotWord, Table},
+    table::{LOCK_END, ORDER_TRIED, Probe, SlotProbes, SlotWord, Table},
 };
 use crate::plan::Plan;
 
@@ -89,22 +89,35 @@ impl Session {
         stop: &AtomicBool,
         mut progress: impl FnMut(Progress),
     ) -> Result<Self> {
-        let since = Instant::now();
         let table = Table::new(plan);
+        Self::begin(
+            &table,
+            plan.targets.len(),
+            (layout, options),
+            stop,
+            &mut progress,
+        )
+    }
+
+    /// Attaches what a table has for `slots` slots.
+    pub(super) fn begin(
+        table: &Table,
+        slots: usize,
+        (layout, options): (&TaskLayout, &AttachOptions),
+        stop: &AtomicBool,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<Self> {
+        let since = Instant::now();
         // Before the object is loaded: the guard must not hold on to it.
         let kprobes = table.has_probes().then(Probes::open).transpose()?;
-        let ebpf = object::load(plan.targets.len(), &table, layout, options)?;
+        let ebpf = object::load(slots, table, layout, options)?;
         let mut session = Self {
             kprobes,
             contention: None,
             sampler: None,
             ebpf,
             words: table.words.clone(),
-            slots: plan
-                .targets
-                .len()
-                .try_into()
-                .context("failed to number the sites")?,
+            slots: slots.try_into().context("failed to number the sites")?,
             probes: table.probes.clone(),
             probed: BTreeSet::new(),
             runs: table.runs.clone(),
@@ -117,7 +130,7 @@ impl Session {
             attach_time: Duration::ZERO,
             began: since,
         };
-        if let Err(error) = session.attach_all(&table, stop, &mut progress) {
+        if let Err(error) = session.attach_all(table, stop, progress) {
             session.detach(progress);
             return Err(error);
         }
@@ -181,7 +194,9 @@ impl Session {
             return Ok(());
         }
         if let Err(refusal) = kprobes(&mut self.kprobes)?.place(probe)? {
-            kprobes(&mut self.kprobes)?.withdraw(LOCK_END, probe.slot)?;
+            for end in [LOCK_END, ORDER_TRIED] {
+                kprobes(&mut self.kprobes)?.withdraw(end, probe.slot)?;
+            }
             self.refusals.push((probe.slot, refusal));
             self.refusals.sort_unstable();
         }

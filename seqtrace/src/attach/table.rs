@@ -7,11 +7,14 @@ use seqtrace_common::{
     site::{ReturnEntry, SiteEntry},
 };
 
-use super::refusal::Refusal;
+use super::{order::OrderTable, refusal::Refusal, trap};
 use crate::{
     discover::catalog::{BlockEnd, Half, Site},
     plan::{Backend, Kind, Place, Plan, Target, Word},
 };
+
+/// The image whose names begin with `_text`.
+pub(super) const VMLINUX: &str = "vmlinux";
 
 /// The program at the ends of blocks.
 pub(super) const LOCK_END: &str = "lock_end";
@@ -19,9 +22,21 @@ pub(super) const LOCK_END: &str = "lock_end";
 /// The program at the increments of sequences.
 const INCREMENT: &str = "increment";
 
+/// The programs at what is followed for the order of locks, and behind calls that may fail.
+pub(super) const ORDER_STEP: &str = "order_step";
+pub(super) const ORDER_TRIED: &str = "order_tried";
+
 /// The programs of the object, in the order in which they are to be started.
-pub(super) const PROGRAMS: [&str; 6] =
-    [LOCK_END, "lock_call", "pause", "retry", "check", INCREMENT];
+pub(super) const PROGRAMS: [&str; 8] = [
+    LOCK_END,
+    ORDER_TRIED,
+    "lock_call",
+    "pause",
+    "retry",
+    "check",
+    INCREMENT,
+    ORDER_STEP,
+];
 
 /// One attachment: a program at an address.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,7 +54,7 @@ pub(super) struct Probe {
 pub(super) struct SlotProbes {
     /// At the site.
     pub(super) start: Probe,
-    /// At the end of a block; to be attached before the start and detached after it.
+    /// At the end of a block, or behind a call; to be attached before the start and detached after it.
     pub(super) end: Option<Probe>,
     /// Not attached before somebody asks for it.
     pub(super) on_demand: bool,
@@ -79,6 +94,8 @@ pub(super) struct Table {
     pub(super) runs: Vec<u32>,
     /// Sites refused here already.
     pub(super) refusals: Vec<(u32, Refusal)>,
+    /// What is followed for the order of locks; `None`: something else is traced.
+    pub(super) order: Option<OrderTable>,
 }
 
 impl Table {
@@ -112,6 +129,14 @@ impl Table {
     /// Whether anything is to be probed.
     pub(super) fn has_probes(&self) -> bool {
         !self.probes.is_empty()
+    }
+
+    /// Whether a program at probes may be run. What a trap costs is measured with one that belongs to
+    /// no site.
+    pub(super) fn needs(&self, program: &str) -> bool {
+        let is_order = [ORDER_STEP, ORDER_TRIED].contains(&program);
+        let is_wanted = is_order == self.order.is_some() || program == trap::PROGRAM;
+        self.has_probes() && is_wanted
     }
 
     /// Whether holds are to be followed.
@@ -182,8 +207,9 @@ impl Table {
         };
         let block_end = site.and_then(|site: &Site| site.end);
         let mut end = None;
+        let function = (&*target.image, place.function());
         if let (Some(BlockEnd { offset, .. }), Some(address)) = (block_end, *end_address) {
-            let names = names(target, text, offset, address);
+            let names = names(function, text, offset, address);
             end = Some(Probe {
                 slot,
                 program: LOCK_END,
@@ -201,7 +227,7 @@ impl Table {
         let start = Probe {
             slot,
             program,
-            names: names(target, text, place.offset(), *address),
+            names: names(function, text, place.offset(), *address),
         };
         let probes = SlotProbes {
             start,
@@ -271,7 +297,7 @@ fn return_of(slot: u32, target: &Target) -> (u64, ReturnEntry) {
     (target.address.wrapping_add(ReturnEntry::CALL_BYTES), entry)
 }
 
-fn entry_of(word: Word) -> WordEntry {
+pub(super) fn entry_of(word: Word) -> WordEntry {
     let Word {
         constant,
         base,
@@ -287,7 +313,7 @@ fn entry_of(word: Word) -> WordEntry {
 }
 
 fn is_vmlinux(target: &Target) -> bool {
-    target.image == "vmlinux"
+    target.image == VMLINUX
 }
 
 /// Run-time address of the target's image.
@@ -299,16 +325,21 @@ fn base(target: &Target) -> u64 {
 /// functions share theirs with other functions and with variables (`set_root`), which the kernel
 /// refuses with `EADDRNOTAVAIL`. A module goes by its function first, which tells that the module is
 /// still there; from `_text` it lies within the 32 bits of `struct kprobe.offset`.
-fn names(target: &Target, text: Option<u64>, offset: u64, address: u64) -> Vec<(String, u64)> {
+pub(super) fn names(
+    (image, function): (&str, &str),
+    text: Option<u64>,
+    offset: u64,
+    address: u64,
+) -> Vec<(String, u64)> {
     // In front of its symbol the kernel finds nothing.
     let function = i64::try_from(offset)
         .is_ok()
-        .then(|| (target.place.function().to_owned(), offset));
+        .then(|| (function.to_owned(), offset));
     let from_text = text
         .map(|text| address.wrapping_sub(text))
         .filter(|distance| u32::try_from(*distance).is_ok())
         .map(|distance| ("_text".to_owned(), distance));
-    if is_vmlinux(target) {
+    if image == VMLINUX {
         from_text.into_iter().chain(function).collect()
     } else {
         function.into_iter().chain(from_text).collect()

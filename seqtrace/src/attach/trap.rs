@@ -21,7 +21,7 @@ const FUNCTION: &str = "__x64_sys_getppid";
 /// the beginning of an instruction.
 const OFFSETS: [u64; 2] = [9, 5];
 /// The program that is run.
-const PROGRAM: &str = "retry";
+pub(super) const PROGRAM: &str = "retry";
 /// No site's.
 const SLOT: u32 = u32::MAX;
 /// Calls of one round. All rounds take some milliseconds: the kernel makes a jump of a probe after five

@@ -12,6 +12,7 @@ mod hits;
 mod inbox;
 mod longest;
 mod maps;
+pub mod order;
 mod quiet;
 mod stacks;
 

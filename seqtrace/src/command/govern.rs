@@ -18,7 +18,7 @@ use crate::{
     attach::{Meter, Session},
     collect::Hits,
     command::trace::nanoseconds,
-    governor::{Governor, Order, Reading, Report, Use, units},
+    governor::{Governor, Order, Reading, Report, Unit, Use, units},
     kernel::program::Runs,
     plan::Plan,
 };
@@ -41,7 +41,7 @@ pub(super) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Starts it.
+    /// Starts it for the probes of a plan.
     ///
     /// # Errors
     ///
@@ -55,6 +55,23 @@ impl Watchdog {
     ) -> Result<Self> {
         let own = lock(session);
         let units = units(plan, &own.programs(), own.runs());
+        drop(own);
+        Self::over(session, meter, hits, units, budget)
+    }
+
+    /// Starts it for these units.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watchdog::start`].
+    pub(super) fn over(
+        session: &Shared,
+        meter: Meter,
+        hits: Hits,
+        units: Vec<Unit>,
+        budget: f64,
+    ) -> Result<Self> {
+        let own = lock(session);
         let sensors = Sensors {
             hits,
             began: own.began(),

@@ -20,6 +20,7 @@ pub mod interrupt;
 pub mod live;
 pub mod observe;
 mod on_wait;
+pub mod order;
 pub mod prepare;
 mod privilege;
 pub mod progress;
@@ -80,6 +81,7 @@ pub fn run(config: &Config) -> Result<u8> {
             span,
             sources,
         } => runtime()?.block_on(watch::watch(word, *json, span, sources, progress)),
+        Task::Order(asked) => runtime()?.block_on(order::order(asked, progress)),
         Task::Replay {
             file,
             colour,

@@ -175,7 +175,7 @@ fn scan(running: &Running, name: &str, progress: bool) -> Result<ImageCatalog> {
 
 /// Where the owner stands in each kind of lock: on PREEMPT_RT all are built on `rt_mutex_base`
 /// (`include/linux/spinlock_types.h`, `rwbase_rt.h`, `mutex_types.h`).
-fn owner_offsets(types: &Btf) -> OwnerOffsets {
+pub(super) fn owner_offsets(types: &Btf) -> OwnerOffsets {
     let offset = |structure, path| {
         let offset = types.member_offset(structure, path)?;
         i32::try_from(offset).ok()

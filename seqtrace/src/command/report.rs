@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Exit status of a run that was ended because probing had gone wild.
-const WILD: u8 = 4;
+pub(super) const WILD: u8 = 4;
 
 /// Exit status of a run in which something was lost, with `--strict`.
 const LOST: u8 = 5;

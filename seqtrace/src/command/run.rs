@@ -302,7 +302,7 @@ async fn choice(chosen: &mut Option<watch::Receiver<Duration>>) -> Duration {
 }
 
 /// The moment at which probing has gone wild; never without a budget.
-async fn wild(watchdog: Option<&Watchdog>) {
+pub(super) async fn wild(watchdog: Option<&Watchdog>) {
     match watchdog {
         Some(watchdog) => watchdog.wild().await,
         None => std::future::pending().await,

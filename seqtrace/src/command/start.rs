@@ -67,6 +67,7 @@ fn sizes(room: &Room) -> MapSizes {
         spins: map_entries.unwrap_or(usual.spins),
         runs: map_entries.unwrap_or(usual.runs),
         blames: map_entries.unwrap_or(usual.blames),
+        edges: usual.edges,
         holds: map_entries.unwrap_or(usual.holds),
         tasks: map_entries.unwrap_or(usual.tasks),
         stacks: max_stacks.unwrap_or(usual.stacks),

@@ -18,6 +18,7 @@ mod explain;
 mod filter;
 mod flame;
 mod limits;
+mod order;
 mod recording;
 mod sites;
 mod trace;
@@ -26,6 +27,7 @@ pub use explain::{Explain, ExplainForm};
 pub use filter::Filter;
 pub use flame::{Flame, Side};
 pub use limits::{Limits, Room};
+pub use order::Order;
 pub use recording::{Diff, Export, Form, Record, Report, Rotation};
 pub use sites::{Input, View};
 pub use trace::{Blame, Choice, RequestWords, Trace};
@@ -103,6 +105,8 @@ pub enum Task {
         /// Where names come from.
         sources: Sources,
     },
+    /// Which locks are held when a seqcount is read or written.
+    Order(Order),
     /// What the reports of a log say.
     Explain(Explain),
     /// What this kernel and this user can do.
@@ -162,6 +166,7 @@ impl Config {
             Command::Diff(arguments) => recording::diff_task(arguments)?,
             Command::Sites(arguments) => sites::task(arguments)?,
             Command::Watch(arguments) => watch_task(arguments),
+            Command::Order(arguments) => order::task(arguments),
             Command::Audit(arguments) => audit_task(&arguments),
             Command::Explain(arguments) => explain::task(arguments)?,
             Command::Doctor(DoctorArguments { verbosity }) => (Task::Doctor, verbosity),

@@ -291,7 +291,7 @@ fn writer_locks() -> impl Iterator<Item = LockFunction> {
 
 /// Addresses that mean a call of the function: its first, and those of the padding in front of
 /// it, into which call depth tracking (`retbleed=stuff`) redirects calls.
-fn entry_points(image: &Image, name: &str) -> impl Iterator<Item = u64> + use<> {
+pub(super) fn entry_points(image: &Image, name: &str) -> impl Iterator<Item = u64> + use<> {
     let start = image.resolve(name);
     let padding = image.resolve(&format!("{PADDING_PREFIX}{name}"));
     let first = match (padding, start) {

@@ -148,6 +148,7 @@ impl Walk<'_> {
     fn call(&self, instruction: &Instruction, callee: u64) -> Call {
         Call {
             at: instruction.ip(),
+            returns_to: instruction::call_target(instruction).map(|_| instruction.next_ip()),
             callee,
             arguments: ARGUMENTS.map(|number| self.state.register(number)),
         }

@@ -145,6 +145,8 @@ pub(super) struct Pause {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
     pub(super) at: u64,
+    /// Where a call returns to; `None` for a jump.
+    pub(super) returns_to: Option<u64>,
     pub(super) callee: u64,
     /// What the registers of the arguments hold, in their order.
     pub(super) arguments: [ValueId; 6],

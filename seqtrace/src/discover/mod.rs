@@ -39,6 +39,8 @@ mod instruction;
 mod label;
 pub mod locate;
 mod location;
+mod lock_function;
+pub mod locks;
 mod looping;
 mod meter;
 mod nameless;

@@ -74,6 +74,17 @@ impl Typing<'_> {
         }
     }
 
+    /// The address that a value is, where it is the same constant on every way here.
+    pub(super) fn on_every_way(&self, id: ValueId) -> Address {
+        match self.constant(id) {
+            Some(constant) => Address {
+                base: Values::ZERO,
+                displacement: constant as i64,
+            },
+            None => self.values.address(id),
+        }
+    }
+
     /// What a value points to.
     pub(super) fn target(&mut self, id: ValueId) -> Option<Target> {
         if let Some(&known) = self.targets.get(&id) {

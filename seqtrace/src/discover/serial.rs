@@ -45,7 +45,7 @@ impl Typing<'_> {
     }
 
     /// The name of the lock at an address.
-    fn lock_name(&mut self, address: Address) -> Option<String> {
+    pub(super) fn lock_name(&mut self, address: Address) -> Option<String> {
         let Address { base, displacement } = address;
         if base == Values::ZERO {
             return match label::global(self.image, displacement as u64) {

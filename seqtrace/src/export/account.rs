@@ -222,13 +222,16 @@ pub(super) fn losses(snapshot: &Snapshot, width: Option<usize>) -> String {
     let mut text = String::new();
     for (index, (name, count)) in lost.into_iter().enumerate() {
         let label = if index == 0 { "losses" } else { "" };
-        let meaning = LOSSES
-            .iter()
-            .find(|(known, _)| known == name)
-            .map_or("", |(_, meaning)| meaning);
+        let meaning = loss_meaning(name);
         text += &line(label, &format!("{count} {name}: {meaning}"), width);
     }
     text
+}
+
+/// What a loss means, and what to do about it.
+pub(super) fn loss_meaning(name: &str) -> &'static str {
+    let known = LOSSES.iter().find(|(known, _)| *known == name);
+    known.map_or("", |(_, meaning)| meaning)
 }
 
 /// What was lost, in one line: `12 ring_full, 3 stack_lost`, or `none`.

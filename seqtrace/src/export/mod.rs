@@ -14,6 +14,7 @@ pub mod folded;
 pub mod json;
 pub mod listing;
 pub mod live;
+pub mod order;
 pub mod perfetto;
 pub mod pprof;
 pub mod quantity;

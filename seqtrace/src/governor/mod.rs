@@ -19,7 +19,7 @@ pub use self::{
     judge::{Governor, Order, Verdict},
     reading::{Reading, Use},
     report::{Decision, Level, Report},
-    unit::{Unit, units},
+    unit::{Unit, order_units, units},
 };
 
 /// Time between two readings, nanoseconds.

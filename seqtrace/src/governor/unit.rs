@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Kind, Plan};
+use crate::plan::{Kind, Plan, order::OrderPlan};
 
 /// Slots that are turned down together.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -56,4 +56,24 @@ pub fn units(plan: &Plan, programs: &BTreeMap<u32, Vec<usize>>, followed: &[u32]
         units.push(unit);
     }
     units
+}
+
+/// The units of an order plan: all that is probed of a lock or a seqcount is one, since what is taken at
+/// one place is dropped at another.
+pub fn order_units(plan: &OrderPlan, programs: &BTreeMap<u32, Vec<usize>>) -> Vec<Unit> {
+    let mut units: BTreeMap<u32, Unit> = BTreeMap::new();
+    for (&slot, programs) in programs {
+        let Some(target) = plan.targets.get(slot as usize) else {
+            continue;
+        };
+        let unit = units.entry(target.node).or_insert_with(|| Unit {
+            slots: Vec::new(),
+            programs: programs.iter().take(1).copied().collect(),
+            can_thin: false,
+            writes: false,
+            on_demand: false,
+        });
+        unit.slots.push(slot);
+    }
+    units.into_values().collect()
 }

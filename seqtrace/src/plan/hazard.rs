@@ -11,15 +11,23 @@ use crate::{kernel::hazards::Hazards, plan::Skip};
 /// clocksource's read function, on Hyper-V one that reads a sequence itself
 /// (`drivers/clocksource/hyperv_timer.c`). Locks of maps that are waited for read the same clock since
 /// 6.15 (`kernel/bpf/rqspinlock.c`). `ktime_get` and its kin are not among them: nothing here reads
-/// `tk_core`.
-const USED_BY_TRACER: [&str; 12] = [
+/// `tk_core`. Maps take locks of their own (`kernel/bpf/hashtab.c`, `percpu_freelist.c`, `ringbuf.c`).
+const USED_BY_TRACER: [&str; 20] = [
+    "__bpf_ringbuf_reserve",
+    "___pcpu_freelist_push",
+    "__pcpu_freelist_pop",
+    "__pcpu_freelist_push",
     "bpf_ksym_find",
     "cyc2ns_read_begin",
     "__cyc2ns_read",
+    "htab_map_delete_elem",
+    "htab_map_update_elem",
     "ktime_get_mono_fast_ns",
     "ktime_get_raw_fast_ns",
     "mod_find",
     "native_sched_clock",
+    "pcpu_freelist_pop",
+    "pcpu_freelist_push",
     "pvclock_clocksource_read",
     "pvclock_clocksource_read_nowd",
     "read_hv_clock_tsc",

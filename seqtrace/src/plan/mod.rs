@@ -13,6 +13,7 @@ pub mod demand;
 pub mod filter;
 pub mod hazard;
 mod names;
+pub mod order;
 mod writers;
 pub mod tasks;
 mod word;

@@ -24,7 +24,10 @@ const LARGEST_DISPLACEMENT: u64 = 16 << 20;
 impl Word {
     /// How a location is reached; `variable` knows where variables are. `None` where that is not told:
     /// per-CPU words and tables in memory that moves with the kernel.
-    fn new(location: &Location, variable: &impl Fn(&Location) -> Option<u64>) -> Option<Self> {
+    pub(super) fn new(
+        location: &Location,
+        variable: &impl Fn(&Location) -> Option<u64>,
+    ) -> Option<Self> {
         let Operand {
             base,
             index,

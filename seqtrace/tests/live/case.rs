@@ -3,7 +3,7 @@
 use crate::{
     audit, blame, catalog, disturbance, governor,
     guest::Guest,
-    holds, killed, numbers, privilege, recorded, refusal, retries, session, shutdown, sites,
+    holds, killed, numbers, order, privilege, recorded, refusal, retries, session, shutdown, sites,
     truth::{contended, damaged, filters, forced, free, inexact, repeats, small_maps, times},
 };
 
@@ -138,6 +138,14 @@ pub(crate) const CASES: &[(&str, Case)] = &[
         inexact::a_watched_counter_tells_each_write,
     ),
     (
+        "a_known_order_is_seen_as_it_was",
+        order::a_known_order_is_seen_as_it_was,
+    ),
+    (
+        "a_lock_between_two_seqcounts_is_no_circle",
+        order::a_lock_between_two_seqcounts_is_no_circle,
+    ),
+    (
         "three_capabilities_are_enough",
         privilege::three_capabilities_are_enough,
     ),
@@ -228,173 +236,5 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "sites_are_found_without_tracefs",
         sites::sites_are_found_without_tracefs,
-    ),
-];
-
-/// Cases that take minutes: what they show hangs on no version of the kernel, so they run on one (`xtask/src/live.rs`
-/// has its name).
-pub(crate) const SLOW: &[&str] = &[
-    "killed_at_any_moment_it_leaves_no_probe",
-    "ten_thousand_tasks_retry",
-    "a_full_disk_is_told",
-    "cpus_clock_and_module_may_change",
-];
-
-/// Which cases cover which feature, in the words of `docs/kernels.md`, which is made of this. Every case
-/// covers one at least.
-pub(crate) const COVERS: &[(&str, &[&str])] = &[
-    (
-        "discovery",
-        &[
-            "every_site_is_accounted_for",
-            "a_program_reads_the_same_text_as_kcore",
-            "the_catalog_is_that_of_the_boot_image",
-            "sites_ends_quietly_when_its_reader_does",
-            "sites_are_found_without_tracefs",
-        ],
-    ),
-    (
-        "blocks",
-        &[
-            "process_times_make_readers_wait",
-            "a_wait_by_force_is_a_wait",
-            "free_readers_are_counted_as_they_waited",
-        ],
-    ),
-    (
-        "spins",
-        &[
-            "process_times_make_readers_wait",
-            "a_wait_by_force_is_a_wait",
-            "free_readers_are_counted_as_they_waited",
-        ],
-    ),
-    (
-        "retries",
-        &[
-            "a_retry_by_force_is_a_retry",
-            "every_retry_is_counted",
-            "checks_that_the_tracer_runs_are_left_out",
-            "free_readers_are_counted_as_they_waited",
-        ],
-    ),
-    (
-        "runs",
-        &["every_retry_is_counted", "every_retry_by_force_has_its_run"],
-    ),
-    (
-        "fallbacks",
-        &[
-            "process_times_make_readers_wait",
-            "a_retry_by_force_is_a_retry",
-            "free_readers_are_counted_as_they_waited",
-        ],
-    ),
-    (
-        "holds",
-        &[
-            "renames_are_holds_by_who_renames",
-            "a_hold_by_force_is_a_hold",
-            "free_readers_are_counted_as_they_waited",
-        ],
-    ),
-    (
-        "times",
-        &[
-            "a_wait_lasts_as_long_as_it_was",
-            "a_hold_lasts_as_long_as_it_was",
-        ],
-    ),
-    ("stacks", &["a_flamegraph_is_drawn_or_its_lack_is_told"]),
-    (
-        "contention",
-        &[
-            "a_block_by_force_is_seen_at_its_lock",
-            "what_slept_is_what_the_tracepoint_saw",
-        ],
-    ),
-    (
-        "blame",
-        &[
-            "a_block_names_the_writer",
-            "a_wait_names_the_writer_that_is_probed",
-            "a_writer_is_found_on_demand",
-        ],
-    ),
-    ("samples", &["samples_find_a_reader_that_spins"]),
-    ("watch", &["a_watched_counter_tells_each_write"]),
-    (
-        "recordings",
-        &[
-            "a_long_wait_saves_what_led_to_it",
-            "a_long_wait_ends_the_run",
-            "a_recording_outlives_who_makes_it",
-        ],
-    ),
-    (
-        "losses",
-        &[
-            "small_maps_lose_by_name",
-            "many_readers_in_small_maps_lose_by_name",
-        ],
-    ),
-    ("repeats", &["each_run_of_a_command_has_its_numbers"]),
-    (
-        "filters",
-        &[
-            "tasks_that_are_not_chosen_are_filtered",
-            "what_happens_on_other_cpus_is_filtered",
-            "short_waits_are_filtered",
-            "sites_that_are_not_chosen_are_not_probed",
-            "stacks_that_are_not_chosen_are_left_out",
-            "a_filtered_writer_is_blamed_still",
-        ],
-    ),
-    (
-        "audit",
-        &[
-            "the_counters_of_a_sound_kernel_are_sound",
-            "damaged_counters_are_found",
-        ],
-    ),
-    (
-        "cost",
-        &[
-            "an_undisturbed_reader_pays_nothing",
-            "probes_come_and_go_one_by_one",
-            "a_storm_is_turned_down_to_the_budget",
-        ],
-    ),
-    (
-        "ending",
-        &[
-            "the_end_leaves_no_probe",
-            "an_interrupt_while_attaching_leaves_no_probe",
-            "a_second_tracer_is_refused_and_a_kill_leaves_no_probe",
-            "a_module_may_leave_while_it_is_probed",
-        ],
-    ),
-    (
-        "disturbances",
-        &[
-            "killed_at_any_moment_it_leaves_no_probe",
-            "cpus_clock_and_module_may_change",
-            "ten_thousand_tasks_retry",
-            "a_full_disk_is_told",
-        ],
-    ),
-    (
-        "privileges",
-        &[
-            "doctor_finds_nothing_missing",
-            "a_command_that_does_not_exist_is_told",
-            "a_user_without_privileges_is_told",
-            "hidden_addresses_are_told",
-            "kprobes_switched_off_are_told",
-            "missing_tracefs_is_told",
-            "three_capabilities_are_enough",
-            "perf_events_for_root_only_are_told",
-            "a_missing_capability_is_named",
-        ],
     ),
 ];

@@ -23,12 +23,14 @@ mod audit;
 mod blame;
 mod case;
 mod catalog;
+mod covers;
 mod disturbance;
 mod governor;
 mod guest;
 mod holds;
 mod killed;
 mod numbers;
+mod order;
 mod privilege;
 mod recorded;
 mod refusal;
@@ -39,7 +41,8 @@ mod shutdown;
 mod sites;
 mod truth;
 
-use case::{CASES, COVERS, SLOW};
+use case::CASES;
+use covers::{COVERS, SLOW};
 use guest::Guest;
 
 fn main() -> ExitCode {

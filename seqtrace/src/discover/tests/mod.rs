@@ -4,6 +4,7 @@
 mod card;
 mod calls;
 mod fixture;
+mod locks;
 mod looping;
 mod names;
 mod open_coded;

@@ -7,7 +7,7 @@ use super::{
         report::Report,
         verdict::{Confidence, Judgement, Rule, Verdict},
     },
-    merged, stat_command,
+    merged, order_command, stat_command,
 };
 
 /// The verdict on a circle.
@@ -100,6 +100,11 @@ fn with_seqcount(report: &Report, edges: &[Edge]) -> Verdict {
             "see who writes while it is read: `{}`",
             stat_command(name)
         ));
+        if let Some(command) = order_command(edges) {
+            verdict = verdict.next(format!(
+                "see the arrows on a running kernel, without lockdep: `{command}`"
+            ));
+        }
     } else {
         verdict = verdict.next(
             "decode the stacks (`scripts/decode_stacktrace.sh vmlinux < log`) to name the seqcount",

@@ -47,13 +47,13 @@ pub(super) fn judge(report: &Report, edges: &[Edge]) -> Option<Verdict> {
     if has_seqlock && merged != Merged::Seqlocks {
         return None;
     }
-    Some(verdict(
-        report,
-        release,
-        (&first, &second),
-        unit,
-        has_seqlock,
-    ))
+    let verdict = verdict(report, release, (&first, &second), unit, has_seqlock);
+    Some(match super::order_command(edges) {
+        Some(command) => verdict.test(format!(
+            "seen on a running kernel, without lockdep: `{command}` shows the arrows, each with its seqcount"
+        )),
+        None => verdict,
+    })
 }
 
 /// Whether a class may be a merged one, whatever the stacks show.

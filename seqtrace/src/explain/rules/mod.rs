@@ -1,6 +1,8 @@
 //! A report → a verdict. Rules are asked in order, the one that needs most evidence first; one that
 //! lacks evidence is silent. Nothing is called a false positive on a class's name alone.
 
+use std::collections::BTreeSet;
+
 use super::{
     cycle::Edge,
     kind::Kind,
@@ -60,6 +62,38 @@ fn cut_off(report: &Report) -> Verdict {
 /// `-30s` of all that happens at a seqcount, with its writers.
 fn stat_command(name: &str) -> String {
     format!("sudo seqtrace stat -d 30s --writers '{name}'")
+}
+
+/// The same locks and seqcounts in their order on a running kernel, which needs no lockdep; `None` where no
+/// seqcount of the circle is known. Of the locks those that are variables: the others are members of a type
+/// that the report does not print.
+fn order_command(edges: &[Edge]) -> Option<String> {
+    let ends = || edges.iter().flat_map(|edge| [&edge.held, &edge.taken]);
+    let seqcounts: BTreeSet<&str> = ends()
+        .filter_map(|end| end.object.as_ref()?.name())
+        .collect();
+    let is_variable = |class: &str| {
+        class
+            .chars()
+            .all(|one| one.is_ascii_alphanumeric() || one == '_')
+    };
+    let locks = ends().filter(|end| !end.seqcount && is_variable(&end.class));
+    let locks: BTreeSet<&str> = locks.map(|end| &*end.class).collect();
+    if seqcounts.is_empty() {
+        return None;
+    }
+    let mut command = "sudo seqtrace order -d 30s --stacks".to_owned();
+    for seqcount in seqcounts {
+        command = command + " " + seqcount;
+    }
+    let locks: Vec<&str> = locks.into_iter().collect();
+    let locks = if locks.is_empty() {
+        "STRUCTURE.MEMBER".to_owned()
+    } else {
+        locks.join(",")
+    };
+    command = command + " --locks " + &locks;
+    Some(command)
 }
 
 /// `comm/pid`, or `a task`.

@@ -42,6 +42,8 @@ pub(crate) struct Holder {
 pub(crate) struct Reader {
     pub(crate) function: String,
     pub(crate) wait: Wait,
+    /// Read sections begun, those that failed their check too.
+    pub(crate) reads: u64,
     pub(crate) waits: u64,
     pub(crate) wait_ns: u64,
     pub(crate) slept: u64,
