@@ -60,9 +60,68 @@ pub const fn probed_address(saved_ip: u64) -> u64 {
     saved_ip.wrapping_sub(1)
 }
 
+/// Where the keys of `RETURNS` are among all words, by a bit for each: most words of a stack are told from them
+/// without a look at the map.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ReturnBits {
+    bits: [u64; 64],
+}
+
+impl ReturnBits {
+    /// No key.
+    pub const NONE: Self = Self { bits: [0; 64] };
+
+    /// Adds a key.
+    pub fn add(&mut self, address: u64) {
+        self.bits[Self::place(address)] |= Self::bit(address);
+    }
+
+    /// Whether a word may be a key.
+    #[inline]
+    pub fn may_have(&self, word: u64) -> bool {
+        self.bits[Self::place(word)] & Self::bit(word) != 0
+    }
+
+    #[inline]
+    const fn place(address: u64) -> usize {
+        ((address ^ (address >> 12)) >> 6) as usize & 63
+    }
+
+    #[inline]
+    const fn bit(address: u64) -> u64 {
+        1 << ((address ^ (address >> 12)) & 63)
+    }
+}
+
+// SAFETY: `repr(C)`, an array of numbers.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for ReturnBits {}
 // SAFETY: `repr(C)`, no padding (asserted above), every bit pattern is valid.
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for SiteEntry {}
 // SAFETY: as above.
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for ReturnEntry {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_always_found_and_few_others_are() {
+        let keys = [
+            0xffff_ffff_8100_1234_u64,
+            0xffff_ffff_81a0_0007,
+            0xffff_ffff_c000_0fff,
+        ];
+        let mut bits = ReturnBits::NONE;
+        for key in keys {
+            bits.add(key);
+        }
+        assert!(keys.iter().all(|key| bits.may_have(*key)));
+        let words = (0..4096).map(|word| 0xffff_ffff_8200_0000 + 7 * word);
+        assert!(words.filter(|word| bits.may_have(*word)).count() < 40);
+        assert!(!ReturnBits::NONE.may_have(keys[0]));
+    }
+}

@@ -140,5 +140,5 @@ fn credit_owner(event: &Event, edge: &Edge) {
         tgid: edge.tgid,
         comm: edge.comm,
     };
-    credit_task(event, side::OWNER, &owner);
+    credit_task(event.slot, event.duration_ns, side::OWNER, &owner);
 }

@@ -25,10 +25,7 @@ pub(crate) fn complete(event: &Event) {
         tgid: event.tgid,
         comm: event.comm,
     };
-    credit_task(event, side::READER, &reader);
-    if settings.stacks != 0 {
-        credit_stack(event);
-    }
+    credit(event.slot, event.duration_ns, &reader, event.stack);
     if event.kind != kind::SAMPLE
         && settings.events != 0
         && event.duration_ns >= settings.threshold_ns
@@ -37,27 +34,35 @@ pub(crate) fn complete(event: &Event) {
     }
 }
 
-/// Credits an event to one of the tasks that took part in it.
+/// Credits an event at a site to the reader and, where stacks are on, to the reader's stack.
 #[inline]
-pub(crate) fn credit_task(event: &Event, side: u32, task: &Task) {
+pub(crate) fn credit(slot: u32, duration_ns: u64, reader: &Task, stack: i32) {
+    credit_task(slot, duration_ns, side::READER, reader);
+    if settings().stacks != 0 {
+        credit_stack(slot, duration_ns, reader, stack);
+    }
+}
+
+/// Credits an event at a site to one of the tasks that took part in it.
+#[inline]
+pub(crate) fn credit_task(slot: u32, duration_ns: u64, side: u32, task: &Task) {
     let key = TaskKey {
-        slot: event.slot,
+        slot,
         side,
         tgid: task.tgid,
         reserved: 0,
         comm: task.comm,
     };
-    if add_task(&key, 1, event.duration_ns) {
+    if add_task(&key, 1, duration_ns) {
         return;
     }
     let first = TaskValue {
         count: 1,
-        total_ns: event.duration_ns,
+        total_ns: duration_ns,
         tid: u64::from(task.tid),
     };
     // Another CPU may have put the key there meanwhile; else the map is full.
-    if TASKS.insert(key, first, u64::from(BPF_NOEXIST)).is_err()
-        && !add_task(&key, 1, event.duration_ns)
+    if TASKS.insert(key, first, u64::from(BPF_NOEXIST)).is_err() && !add_task(&key, 1, duration_ns)
     {
         lose(loss::TASKS_FULL);
     }
@@ -77,23 +82,23 @@ fn add_task(key: &TaskKey, count: u64, duration_ns: u64) -> bool {
 }
 
 #[inline]
-fn credit_stack(event: &Event) {
+fn credit_stack(slot: u32, duration_ns: u64, reader: &Task, stack: i32) {
     let key = StackKey {
-        slot: event.slot,
-        stack: event.stack,
-        comm: event.comm,
+        slot,
+        stack,
+        comm: reader.comm,
     };
-    if add_stack(&key, 1, event.duration_ns) {
+    if add_stack(&key, 1, duration_ns) {
         return;
     }
     let first = StackValue {
         count: 1,
-        total_ns: event.duration_ns,
+        total_ns: duration_ns,
     };
     if STACK_COUNTS
         .insert(key, first, u64::from(BPF_NOEXIST))
         .is_err()
-        && !add_stack(&key, 1, event.duration_ns)
+        && !add_stack(&key, 1, duration_ns)
     {
         lose(loss::STACK_COUNTS_FULL);
     }

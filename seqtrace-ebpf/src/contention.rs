@@ -9,12 +9,16 @@
 use aya_ebpf::{
     EbpfContext as _,
     bindings::BPF_NOEXIST,
-    helpers::{bpf_get_current_pid_tgid, bpf_get_stack, bpf_ktime_get_ns},
+    helpers::{
+        bpf_get_current_pid_tgid, bpf_get_stack, bpf_ktime_get_ns, generated::bpf_probe_read_kernel,
+    },
+    macros::map,
+    maps::{Array, PerCpuArray},
     programs::RawTracePointContext,
 };
 use seqtrace_common::{
     loss,
-    site::ReturnEntry,
+    site::{ReturnBits, ReturnEntry},
     wait::{BlockState, Contention},
 };
 
@@ -32,6 +36,30 @@ const RT: u64 = 1 << 3;
 /// some more.
 const FRAMES: usize = 16;
 
+/// Words of the stack among which a reader's return address lies, if there is one: the frames of the tracepoint and
+/// of the lock's slow path take up to 700 bytes.
+const STACK_WORDS: usize = 128;
+
+/// Bytes of a stack, which is aligned to as many (`THREAD_SIZE`, `arch/x86/include/asm/page_64_types.h`; only with
+/// KASAN it is more, and then a multiple).
+const STACK_BYTES: u64 = 16 << 10;
+
+/// What is looked at.
+#[repr(C)]
+struct StackWords {
+    /// Where the arguments of the tracepoint are.
+    address: u64,
+    /// The words from there on.
+    words: [u64; STACK_WORDS],
+}
+
+#[map]
+static STACK_WORDS_SEEN: PerCpuArray<StackWords> = PerCpuArray::with_max_entries(1, 0);
+
+/// The keys of `RETURNS`.
+#[map]
+static RETURN_BITS: Array<ReturnBits> = Array::with_max_entries(1, 0);
+
 /// More than the size of `struct rwbase_rt`, whose rt_mutex is contended as a part of it.
 const LOCK_BYTES: u64 = 64;
 
@@ -41,6 +69,9 @@ pub(crate) fn begin(ctx: &RawTracePointContext) {
     let (lock, flags): (u64, u64) = (ctx.arg(0), ctx.arg(1));
     let tid = bpf_get_current_pid_tgid() as u32;
     if flags & RT == 0 || !counting() || is_part(tid, lock) {
+        return;
+    }
+    if !may_be_reader(ctx) {
         return;
     }
     let Some((entry, depth)) = reader(ctx) else {
@@ -84,6 +115,40 @@ fn is_part(tid: u32, lock: u64) -> bool {
         lose(loss::START_WITHOUT_END);
     }
     let _ = CONTENTIONS.remove(tid);
+    false
+}
+
+/// Whether the return address of a reader may be among the words of the stack, from the arguments of the tracepoint
+/// on, which lie there. Most who wait for a lock are no readers, and a walk of the stack takes eight times as many
+/// instructions. What the words hold may be left from a call that is over: the walk tells.
+#[inline]
+fn may_be_reader(ctx: &RawTracePointContext) -> bool {
+    let (Some(seen), Some(bits)) = (STACK_WORDS_SEEN.get_ptr_mut(0), RETURN_BITS.get(0)) else {
+        return true;
+    };
+    // SAFETY: this CPU's element, and the program does not interrupt itself. By way of memory the verifier takes the
+    // pointer for a number.
+    let (words, address) = unsafe {
+        (&raw mut (*seen).address).write_volatile(ctx.as_ptr().addr() as u64);
+        let address = (&raw const (*seen).address).read_volatile();
+        (&mut (*seen).words, address)
+    };
+    // Beyond its end there may be nothing.
+    let left = STACK_BYTES - address % STACK_BYTES;
+    let bytes = left.min(size_of_val(words) as u64) as u32;
+    // SAFETY: the buffer holds that many bytes; the helper refuses what cannot be read.
+    let status =
+        unsafe { bpf_probe_read_kernel(words.as_mut_ptr().cast(), bytes, address as *const _) };
+    if status != 0 {
+        return true;
+    }
+    // Behind a stack's end there are words of an earlier look, which the walk sorts out too.
+    for word in &*words {
+        // SAFETY: user space does not change the table while counting.
+        if bits.may_have(*word) && unsafe { RETURNS.get(word) }.is_some() {
+            return true;
+        }
+    }
     false
 }
 

@@ -6,13 +6,7 @@ use aya_ebpf::{
     helpers::{bpf_get_current_task, bpf_ktime_get_ns},
     programs::ProbeContext,
 };
-use seqtrace_common::{
-    counters::side,
-    event::{Event, kind},
-    hold::HoldState,
-    loss,
-    site::SiteEntry,
-};
+use seqtrace_common::{counters::side, hold::HoldState, loss, site::SiteEntry};
 
 use crate::{
     complete::{credit_task, stack},
@@ -120,20 +114,5 @@ fn end(address: u64, generation: u32) {
         tgid: hold.tgid,
         comm: hold.comm,
     };
-    let event = Event {
-        time_ns: now_ns,
-        duration_ns,
-        lock: 0,
-        slot: hold.slot,
-        kind: kind::HOLD,
-        cpu: 0,
-        tid: hold.tid,
-        tgid: hold.tgid,
-        stack: 0,
-        owner_tid: 0,
-        slept: u32::from(slept),
-        comm: hold.comm,
-        owner_comm: [0; 16],
-    };
-    credit_task(&event, side::READER, &writer);
+    credit_task(hold.slot, duration_ns, side::READER, &writer);
 }

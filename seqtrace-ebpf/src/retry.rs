@@ -4,8 +4,8 @@ use aya_ebpf::{helpers::bpf_ktime_get_ns, programs::ProbeContext};
 use seqtrace_common::event::{Event, kind};
 
 use crate::{
-    complete::{complete, stack},
-    maps::counters,
+    complete::{credit, record, stack},
+    maps::{counters, settings},
     site, task,
 };
 
@@ -17,27 +17,32 @@ pub(crate) fn retry(ctx: &ProbeContext) {
     }
 }
 
-/// Counts one retry and credits it.
+/// Counts one retry and credits it. Most are not recorded, and so not described.
 #[inline(never)]
 pub(crate) fn count(ctx: &ProbeContext, slot: u32) {
     if let Some(counters) = counters(slot) {
         counters.count += 1;
     }
     let reader = task::current();
-    complete(&Event {
-        // SAFETY: the helper takes nothing.
-        time_ns: unsafe { bpf_ktime_get_ns() },
-        duration_ns: 0,
-        lock: 0,
-        slot,
-        kind: kind::RETRY,
-        cpu: task::cpu(),
-        tid: reader.tid,
-        tgid: reader.tgid,
-        stack: stack(ctx),
-        owner_tid: 0,
-        slept: 0,
-        comm: reader.comm,
-        owner_comm: [0; 16],
-    });
+    let stack = stack(ctx);
+    credit(slot, 0, &reader, stack);
+    let settings = settings();
+    if settings.events != 0 && settings.threshold_ns == 0 {
+        record(&Event {
+            // SAFETY: the helper takes nothing.
+            time_ns: unsafe { bpf_ktime_get_ns() },
+            duration_ns: 0,
+            lock: 0,
+            slot,
+            kind: kind::RETRY,
+            cpu: task::cpu(),
+            tid: reader.tid,
+            tgid: reader.tgid,
+            stack,
+            owner_tid: 0,
+            slept: 0,
+            comm: reader.comm,
+            owner_comm: [0; 16],
+        });
+    }
 }

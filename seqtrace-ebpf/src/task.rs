@@ -1,10 +1,13 @@
 //! Who runs, and who owns a lock.
 
+use core::ptr::read_volatile;
+
 use aya_ebpf::helpers::{
-    bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_smp_processor_id,
-    bpf_probe_read_kernel,
+    bpf_get_smp_processor_id, bpf_probe_read_kernel, generated::bpf_get_current_task_btf,
 };
 use seqtrace_common::{settings::Settings, wait::WaitKey};
+
+use crate::maps::settings;
 
 /// A task. All zero: none, or it could not be read.
 #[derive(Clone, Copy, Default)]
@@ -20,18 +23,37 @@ pub(crate) struct Task {
 /// The task under the probe. In an interrupt that is the task it came upon.
 #[inline]
 pub(crate) fn current() -> Task {
-    let ids = bpf_get_current_pid_tgid();
+    let Settings {
+        task_pid,
+        task_tgid,
+        task_comm,
+        ..
+    } = settings();
+    let comm: [u64; 2] = [member(task_comm), member(task_comm + 8)];
+    // SAFETY: the same bytes.
+    let comm = unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(comm) };
     Task {
-        tid: ids as u32,
-        tgid: (ids >> 32) as u32,
-        comm: bpf_get_current_comm().unwrap_or_default(),
+        tid: member(task_pid),
+        tgid: member(task_tgid),
+        comm,
+    }
+}
+
+/// A member of the running task, by its distance from the task's beginning. A load and not a call: a helper takes a
+/// hundred instructions for what these few say.
+#[inline]
+fn member<T: Copy>(offset: u32) -> T {
+    // SAFETY: the running task lives; the verifier, which knows the offset, sees to it that `T` lies within a member.
+    unsafe {
+        let task: *const u8 = bpf_get_current_task_btf().cast();
+        read_volatile(task.add(offset as usize).cast())
     }
 }
 
 /// The key under which a wait of the current task is kept.
 #[inline]
 pub(crate) fn wait_key(slot: u32) -> WaitKey {
-    let tid = match bpf_get_current_pid_tgid() as u32 {
+    let tid = match member(settings().task_pid) {
         0 => WaitKey::IDLE + cpu(),
         tid => tid,
     };
@@ -45,12 +67,10 @@ pub(crate) fn cpu() -> u32 {
     unsafe { bpf_get_smp_processor_id() }
 }
 
-/// Voluntary context switches of the current task; 0 when they cannot be read.
+/// Voluntary context switches of the current task.
 #[inline]
 pub(crate) fn switches(settings: &Settings) -> u64 {
-    // SAFETY: the helper takes nothing.
-    let task = unsafe { bpf_get_current_task() };
-    read(task + u64::from(settings.task_nvcsw)).unwrap_or_default()
+    member(settings.task_nvcsw)
 }
 
 /// The task that owns the lock at `lock`, whose owner pointer lies `offset` bytes from it; zero when
@@ -72,9 +92,16 @@ pub(crate) fn describe(task: u64, settings: &Settings) -> Task {
         task_comm,
         ..
     } = *settings;
+    // The two lie side by side (`include/linux/sched.h`): one call.
+    let ids = if task_tgid == task_pid + 4 {
+        read(task + u64::from(task_pid)).unwrap_or_default()
+    } else {
+        [task_pid, task_tgid].map(|member| read(task + u64::from(member)).unwrap_or_default())
+    };
+    let [tid, tgid]: [u32; 2] = ids;
     Task {
-        tid: read(task + u64::from(task_pid)).unwrap_or_default(),
-        tgid: read(task + u64::from(task_tgid)).unwrap_or_default(),
+        tid,
+        tgid,
         comm: read(task + u64::from(task_comm)).unwrap_or_default(),
     }
 }

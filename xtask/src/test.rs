@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
-    drive, fuzz, kernels, lint,
+    bench, drive, fuzz, kernels, lint,
     live::{self, Job},
     object, picture, progress, score,
     tally::Tally,
@@ -38,7 +38,7 @@ const NEWEST_CASES: [&str; 8] = [
 const FUZZ_S: u32 = 20;
 
 /// Formats, lints, the eBPF object, unit and command-line tests, flamegraphs in a browser, fuzzing, a score, a drive of
-/// the live view, and live tests on five kernels
+/// the live view, what probes cost, and live tests on five kernels
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Only the live tests
@@ -70,6 +70,7 @@ pub(crate) fn test(args: &Args) -> Result<ExitCode> {
         tally.add(fuzz::run(FUZZ_S, &[])?);
         tally.add(score::test()?);
         tally.add(drive::run(drive::KERNEL, (120, 40))?);
+        tally.add(bench::test()?);
     }
     let outcomes = live::run(&jobs(args))?;
     for outcome in &outcomes {

@@ -9,7 +9,7 @@ use aya::{
 use seqtrace_common::{
     hold::WordEntry,
     settings::{NO_MEMBER, SAMPLE_NS, Settings},
-    site::SiteEntry,
+    site::{ReturnBits, SiteEntry},
 };
 
 use super::{contention, filter, sample, table::Table};
@@ -178,6 +178,16 @@ pub(super) fn load(
     filter::fill(&mut ebpf, filter)?;
     fill(&mut ebpf, "COLD", &table.cold)?;
     fill(&mut ebpf, "RETURNS", &table.returns)?;
+    let mut bits = ReturnBits::NONE;
+    for (address, _) in &table.returns {
+        bits.add(*address);
+    }
+    let map = ebpf
+        .map_mut("RETURN_BITS")
+        .context("failed to find the map `RETURN_BITS`")?;
+    Array::<_, ReturnBits>::try_from(map)?
+        .set(0, bits, 0)
+        .context("failed to fill the map `RETURN_BITS`")?;
     place_words(&mut ebpf, &table.initial_words())?;
     if let Some(order) = order {
         order.fill(&mut ebpf)?;

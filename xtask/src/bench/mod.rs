@@ -13,7 +13,7 @@ use std::{env, process::ExitCode};
 use anyhow::{Context as _, Result, ensure};
 
 use self::row::Row;
-use crate::{progress, vm::Flavour};
+use crate::{progress, tally::Tally, vm::Flavour};
 
 /// Measures seqtrace beside its peers and the limit; fails when a row exceeds its bound
 #[derive(clap::Args, Debug)]
@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// Only rows of ratios and counts of instructions, in minutes
     #[arg(long)]
     quick: bool,
+    /// Takes what the last guest left instead of booting one
+    #[arg(long)]
+    last: bool,
     /// Writes the rows into docs/performance.md, as SEQTRACE_BLESS=1 does
     #[arg(long)]
     write: bool,
@@ -38,12 +41,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     kernel: Option<Flavour>,
     /// Runs criterion's benches of discovery instead
-    #[arg(long, conflicts_with_all = ["only", "json", "quick", "write"])]
+    #[arg(long, conflicts_with_all = ["only", "json", "quick", "last", "write"])]
     criterion: bool,
     /// For criterion: a filter, `--save-baseline NAME`, `--baseline NAME`
     #[arg(last = true, value_name = "ARGUMENT", requires = "criterion")]
     arguments: Vec<String>,
 }
+
+/// The kernel of the guests if none is named: with PREEMPT_RT, where readers block.
+const KERNEL: Flavour = Flavour::V6_12Rt;
 
 /// Who measures rows: those that are wanted.
 type Source = fn(&Wanted) -> Result<Vec<Row>>;
@@ -55,6 +61,8 @@ pub(crate) struct Wanted {
     only: Vec<String>,
     /// What takes long, or is a time, is left out.
     pub(crate) quick: bool,
+    /// What the last guest left is told again.
+    pub(crate) last: bool,
     /// The kernel of guests.
     pub(crate) kernel: Flavour,
 }
@@ -83,12 +91,10 @@ pub(crate) fn bench(args: &Args) -> Result<ExitCode> {
     let wanted = Wanted {
         only: args.only.clone(),
         quick: args.quick,
-        kernel: args.kernel.unwrap_or(Flavour::V6_12Rt),
+        last: args.last,
+        kernel: args.kernel.unwrap_or(KERNEL),
     };
-    let mut rows = Vec::new();
-    for source in SOURCES {
-        rows.extend(source(&wanted)?);
-    }
+    let rows = rows(&wanted)?;
     ensure!(!rows.is_empty(), "no row has such a name");
     #[expect(clippy::print_stdout, reason = "the result of the task")]
     if args.json {
@@ -102,11 +108,44 @@ pub(crate) fn bench(args: &Args) -> Result<ExitCode> {
     if args.write || env::var_os("SEQTRACE_BLESS").is_some_and(|value| value == "1") {
         page::write(&rows)?;
     }
-    let exceeded: Vec<&Row> = rows.iter().filter(|row| !row.holds()).collect();
-    for row in &exceeded {
-        progress::line(format_args!("{}: the bound is exceeded", row.name));
+    Ok(ExitCode::from(u8::from(tally(&rows).failed > 0)))
+}
+
+/// The rows of [`Args::quick`], for the tests: a check for each.
+///
+/// # Errors
+///
+/// As [`bench`].
+pub(crate) fn test() -> Result<Tally> {
+    progress::step("Comparing", "what probes cost with what they may");
+    let rows = rows(&Wanted {
+        only: Vec::new(),
+        quick: true,
+        last: false,
+        kernel: KERNEL,
+    })?;
+    progress::line(table::text(&rows).trim_end());
+    Ok(tally(&rows))
+}
+
+fn rows(wanted: &Wanted) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for source in SOURCES {
+        rows.extend(source(wanted)?);
     }
-    Ok(ExitCode::from(u8::from(!exceeded.is_empty())))
+    Ok(rows)
+}
+
+/// Which rows are within their bounds; those that are not are told.
+fn tally(rows: &[Row]) -> Tally {
+    let mut tally = Tally::default();
+    for row in rows {
+        if !row.holds() {
+            progress::line(format_args!("{}: the bound is exceeded", row.name));
+        }
+        tally.add(Tally::of(row.holds()));
+    }
+    tally
 }
 
 #[cfg(test)]
@@ -118,6 +157,7 @@ mod tests {
         let wanted = |only: &[&str]| Wanted {
             only: only.iter().map(|&name| name.to_owned()).collect(),
             quick: false,
+            last: false,
             kernel: Flavour::V6_12Rt,
         };
         assert!(wanted(&[]).takes("event/block"));

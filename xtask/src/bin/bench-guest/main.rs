@@ -1,5 +1,6 @@
 //! What `cargo xtask bench` runs in a guest that counts instructions: `measure` does pieces of work and says how
-//! many instructions one takes; `empty` has a program that does nothing run at some places while a command runs;
+//! many instructions one takes; `time` runs a
+//! command a few times; `empty` has a program that does nothing run at some places while a command runs;
 //! `fill` puts the places of sites into a text.
 
 #![expect(clippy::print_stdout, reason = "the result")]
@@ -15,6 +16,8 @@ use anyhow::{Result, bail};
 
 const USAGE: &str = "usage: bench-guest measure PLAN
        bench-guest empty PLACE… -- COMMAND…    PLACE is SYMBOL+OFFSET or the name of a tracepoint
+       bench-guest time FILE -- COMMAND…
+       bench-guest nothing
        bench-guest fill SITES TEXT             {FUNCTION:KIND#INDEX} is the place of such a site";
 
 fn main() -> Result<()> {
@@ -22,6 +25,8 @@ fn main() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["measure", plan] => measure::run(plan),
+        ["time", file, "--", ref command @ ..] => measure::time(file, command),
+        ["nothing"] => Ok(()),
         ["empty", ref rest @ ..] => {
             let Some(dashes) = rest.iter().position(|word| *word == "--") else {
                 bail!(USAGE);

@@ -1,9 +1,9 @@
 //! Works in, instructions of one round out. The guest's time stamp counter is the count of its instructions; what
 //! comes between, a tick or another task, only makes it more, so that of a few runs the smallest is the work.
 
-use std::{arch::x86_64::_rdtsc, fs};
+use std::{arch::x86_64::_rdtsc, collections::HashMap, fs, process::Command};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use nix::{
     sched::{CpuSet, sched_setaffinity},
     unistd::Pid,
@@ -32,6 +32,7 @@ pub(crate) fn run(plan: &str) -> Result<()> {
     let mut measured = serde_json::Map::new();
     for (name, rounds) in works {
         let work = Work::of(&name)?;
+        work.forget()?;
         work.run(rounds)?;
         let samples = (0..SAMPLES)
             .map(|_| one(&work, rounds))
@@ -40,6 +41,29 @@ pub(crate) fn run(plan: &str) -> Result<()> {
     }
     let text = serde_json::to_string(&measured).context("failed to write the measurements")?;
     fs::write(&file, text).with_context(|| format!("failed to write `{file}`"))
+}
+
+/// How often a command is run.
+const COMMANDS: usize = 3;
+
+/// Runs a command a few times and writes to `file` how long it took, in nanoseconds of the guest.
+///
+/// # Errors
+///
+/// When it fails, or the result cannot be written.
+pub(crate) fn time(file: &str, command: &[&str]) -> Result<()> {
+    let (program, words) = command.split_first().context("no command")?;
+    let mut samples = Vec::new();
+    for _ in 0..COMMANDS {
+        let since = now();
+        let status = Command::new(program).args(words).status();
+        let status = status.with_context(|| format!("failed to run `{program}`"))?;
+        samples.push((now() - since) as f64);
+        ensure!(status.success(), "`{program}` failed: {status}");
+    }
+    let text = serde_json::to_string(&HashMap::from([("time", samples)]));
+    fs::write(file, text.context("failed to write the times")?)
+        .with_context(|| format!("failed to write `{file}`"))
 }
 
 /// Instructions of one round: what the second half of twice as many takes.

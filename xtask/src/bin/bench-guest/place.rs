@@ -1,5 +1,5 @@
 //! Places by the sites that seqtrace found: a text with `{FUNCTION:KIND#INDEX}` in, the same with `SYMBOL+OFFSET`
-//! out. A block has two, its begin and its end.
+//! out. A block has two, its begin and its end. `{*:PLAN#0}` is all places of sites of which this is planned.
 
 use std::{fmt::Write as _, fs};
 
@@ -27,6 +27,11 @@ fn filled(sites: &Value, text: &str) -> Result<String> {
         let (inside, behind) = after.split_once('}').unwrap_or((after, ""));
         // Programs have braces too.
         if let Some((function, kind, index)) = parse(inside) {
+            if function == "*" {
+                out.push_str(&all(sites, kind)?);
+                rest = behind;
+                continue;
+            }
             let places = of(sites, function, kind)?;
             let offset = places
                 .get(index)
@@ -40,6 +45,31 @@ fn filled(sites: &Value, text: &str) -> Result<String> {
     }
     out.push_str(rest);
     Ok(out)
+}
+
+/// All places of the sites of a plan, in vmlinux from its begin, where no name is taken twice.
+fn all(sites: &Value, plan: &str) -> Result<String> {
+    let list = sites["sites"].as_array().context("no `sites`")?;
+    let mut places = Vec::new();
+    for site in list.iter().filter(|site| site["plan"] == plan) {
+        let number = |member: &str| site[member].as_u64();
+        let begin = number("image_offset").context("a site without a place")?;
+        let name = site["site"].as_str().unwrap_or_default();
+        let (symbol, offset) = name.rsplit_once("+0x").context("a site without a name")?;
+        let offset = u64::from_str_radix(offset, 16).context("a site without an offset")?;
+        for at in [Some(begin), number("end_image_offset")]
+            .into_iter()
+            .flatten()
+        {
+            places.push(if site["image"] == "vmlinux" {
+                format!("_text+{at}")
+            } else {
+                format!("{symbol}+{}", offset + at - begin)
+            });
+        }
+    }
+    places.dedup();
+    Ok(places.join(" "))
 }
 
 fn parse(word: &str) -> Option<(&str, &str, usize)> {
@@ -94,8 +124,10 @@ mod tests {
     fn a_block_has_two_places_and_a_check_the_one_that_decides() {
         let sites = serde_json::json!({
             "sites": [
-                {"site": "f+0x10", "function": "f", "kind": "block", "image_offset": 116, "end_image_offset": 130},
-                {"site": "g+0x10", "function": "g", "kind": "block", "image_offset": 1, "end_image_offset": 2},
+                {"site": "f+0x10", "function": "f", "kind": "block", "image_offset": 116, "end_image_offset": 130,
+                 "image": "vmlinux", "plan": "probe"},
+                {"site": "g+0x10", "function": "g", "kind": "block", "image_offset": 1, "end_image_offset": 2,
+                 "image": "module", "plan": "probe"},
             ],
             "instances": [
                 {"instance": "f+0x20", "function": "f", "kind": "check", "image_offset": 132, "decides": 135},
@@ -107,5 +139,9 @@ mod tests {
         let text = filled(&sites, "x { {f:block#1} } {y").unwrap();
         assert_eq!(text, "x { f+30 } {y");
         assert!(filled(&sites, "{f:block#2}").is_err());
+        assert_eq!(
+            filled(&sites, "{*:probe#0}").unwrap(),
+            "_text+116 _text+130 g+16 g+17"
+        );
     }
 }

@@ -54,6 +54,14 @@ impl Work {
         Ok(())
     }
 
+    /// Has the module forget who wrote before: it looks for each writer among them.
+    pub(crate) fn forget(&self) -> Result<()> {
+        if let Self::Module(_) = self {
+            fs::write(MODULE, "reset").context("failed to have the module forget")?;
+        }
+        Ok(())
+    }
+
     /// Does it so many times.
     ///
     /// # Errors
