@@ -178,16 +178,7 @@ pub(super) fn load(
     filter::fill(&mut ebpf, filter)?;
     fill(&mut ebpf, "COLD", &table.cold)?;
     fill(&mut ebpf, "RETURNS", &table.returns)?;
-    let mut bits = ReturnBits::NONE;
-    for (address, _) in &table.returns {
-        bits.add(*address);
-    }
-    let map = ebpf
-        .map_mut("RETURN_BITS")
-        .context("failed to find the map `RETURN_BITS`")?;
-    Array::<_, ReturnBits>::try_from(map)?
-        .set(0, bits, 0)
-        .context("failed to fill the map `RETURN_BITS`")?;
+    mark_returns(&mut ebpf, table)?;
     place_words(&mut ebpf, &table.initial_words())?;
     if let Some(order) = order {
         order.fill(&mut ebpf)?;
@@ -209,6 +200,20 @@ pub(super) fn load(
         .map_err(|error| refused(name, error))?;
     }
     Ok(ebpf)
+}
+
+/// Says how the keys of `RETURNS` are told from most other words.
+fn mark_returns(ebpf: &mut Ebpf, table: &Table) -> Result<()> {
+    let mut bits = ReturnBits::NONE;
+    for (address, _) in &table.returns {
+        bits.add(*address);
+    }
+    let map = ebpf
+        .map_mut("RETURN_BITS")
+        .context("failed to find the map `RETURN_BITS`")?;
+    let mut map: Array<_, ReturnBits> = map.try_into()?;
+    map.set(0, bits, 0)
+        .context("failed to fill the map `RETURN_BITS`")
 }
 
 /// Writes entries into the site table.
