@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    io,
     time::{Duration, Instant},
 };
 
@@ -10,8 +11,11 @@ use aya::maps::{MapData, RingBuf};
 use nix::time::{ClockId, clock_gettime};
 use seqtrace_common::{event::Event, loss};
 use tokio::{
-    io::{Interest, unix::AsyncFd},
-    time::{Interval, MissedTickBehavior, interval_at},
+    io::{
+        Interest,
+        unix::{AsyncFd, AsyncFdReadyMutGuard},
+    },
+    time::{Interval, MissedTickBehavior, interval_at, sleep_until},
 };
 
 use super::{
@@ -23,6 +27,17 @@ use super::{
 };
 use crate::attach::{MapSizes, Missed, Session};
 
+/// How long the ring is left alone after it was emptied. The kernel wakes who waits for it at each record
+/// that finds all before it taken (`bpf_ringbuf_commit`, `kernel/bpf/ringbuf.c`): at many records a second
+/// that would cost more than the records. The first record after a rest is taken at once.
+const REST: Duration = Duration::from_millis(20);
+
+/// A ring in which so large a part was full when it was emptied is not left alone.
+const BUSY_PART: u32 = 4;
+
+/// Bytes that a record takes in the ring, with its header.
+const RECORD_BYTES: u32 = size_of::<Event>() as u32 + 8;
+
 /// Turns what a session's maps hold into batches.
 ///
 /// Counters are read before the open waits: a wait that ends in between is in neither or in the
@@ -32,6 +47,8 @@ pub struct Collector {
     stacks: Stacks,
     missed: Missed,
     ring: AsyncFd<RingBuf<MapData>>,
+    /// When the ring may be looked at again.
+    rested: tokio::time::Instant,
     tick: Interval,
     inbox: Inbox,
     reaped: Reaped,
@@ -65,6 +82,7 @@ impl Collector {
             stacks: Stacks::new(take(session, "STACKS")?),
             missed: session.missed()?,
             ring,
+            rested: tokio::time::Instant::now(),
             tick,
             inbox: Inbox::default(),
             reaped: Reaped::default(),
@@ -149,12 +167,15 @@ impl Collector {
             }
             tokio::select! {
                 _ = self.tick.tick() => return Ok(true),
-                guard = self.ring.readable_mut() => {
+                guard = rested(&mut self.ring, self.rested) => {
                     let mut guard = guard.context("failed to poll the ring")?;
-                    drain(guard.get_inner_mut(), &mut self.inbox, Until::Full)?;
+                    let records = drain(guard.get_inner_mut(), &mut self.inbox, Until::Full)?;
                     // What is left makes it ready at once.
                     if !self.inbox.is_full() {
                         guard.clear_ready();
+                        let is_busy = records > self.sizes.ring_bytes / RECORD_BYTES / BUSY_PART;
+                        let rest = if is_busy { Duration::ZERO } else { REST };
+                        self.rested = tokio::time::Instant::now() + rest;
                     }
                 }
             }
@@ -324,6 +345,15 @@ impl Collector {
     }
 }
 
+/// The ring as soon as there is something in it and it may be looked at.
+async fn rested(
+    ring: &mut AsyncFd<RingBuf<MapData>>,
+    from: tokio::time::Instant,
+) -> io::Result<AsyncFdReadyMutGuard<'_, RingBuf<MapData>>> {
+    sleep_until(from).await;
+    ring.readable_mut().await
+}
+
 /// How far the ring is emptied.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Until {
@@ -333,8 +363,9 @@ enum Until {
     Full,
 }
 
-/// Takes records out of the ring.
-fn drain(ring: &mut RingBuf<MapData>, inbox: &mut Inbox, until: Until) -> Result<()> {
+/// Takes records out of the ring; how many.
+fn drain(ring: &mut RingBuf<MapData>, inbox: &mut Inbox, until: Until) -> Result<u32> {
+    let mut records = 0;
     while !(until == Until::Full && inbox.is_full())
         && let Some(record) = ring.next()
     {
@@ -345,6 +376,7 @@ fn drain(ring: &mut RingBuf<MapData>, inbox: &mut Inbox, until: Until) -> Result
             )
         })?;
         inbox.push(event);
+        records += 1;
     }
-    Ok(())
+    Ok(records)
 }

@@ -17,10 +17,17 @@ pub(super) struct Longest {
 impl Longest {
     /// Takes a record in; the shortest goes when there is no room.
     pub(super) fn push(&mut self, event: Event) {
-        self.heap.push(Reverse(ByDuration(event)));
-        if self.heap.len() > ROOM {
-            self.heap.pop();
-            self.left_out += 1;
+        let event = ByDuration(event);
+        if self.heap.len() < ROOM {
+            self.heap.push(Reverse(event));
+            return;
+        }
+        self.left_out += 1;
+        // Of a flood nearly all end here: the heap is not sifted for them.
+        if let Some(mut shortest) = self.heap.peek_mut()
+            && event > shortest.0
+        {
+            *shortest = Reverse(event);
         }
     }
 
