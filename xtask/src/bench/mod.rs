@@ -3,6 +3,7 @@
 
 mod criterion;
 mod guest;
+mod native;
 mod page;
 mod peers;
 mod row;
@@ -53,7 +54,7 @@ const KERNEL: Flavour = Flavour::V6_12Rt;
 
 /// Who measures rows: those that are wanted.
 type Source = fn(&Wanted) -> Result<Vec<Row>>;
-const SOURCES: &[Source] = &[guest::rows];
+const SOURCES: &[Source] = &[guest::rows, native::rows];
 
 /// Which rows are to be measured.
 #[derive(Debug)]

@@ -1,0 +1,76 @@
+//! Rows of what needs no guest: times on this machine, several runs each. They are times, so none has a part
+//! in a quick run, and their bounds say what was aimed at.
+
+mod discover;
+mod log;
+mod recording;
+mod ring;
+mod timed;
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::Result;
+
+use super::{Wanted, row::Row};
+use crate::{static_build, tool, vm};
+
+/// Where the times were taken.
+const PLACE: &str = "this machine, not emulated";
+
+/// All rows that are wanted.
+///
+/// # Errors
+///
+/// When a program does not build, or fails.
+pub(crate) fn rows(wanted: &Wanted) -> Result<Vec<Row>> {
+    if wanted.quick || !ROWS.iter().any(|(name, _)| wanted.takes(name)) {
+        return Ok(Vec::new());
+    }
+    let programs = Programs::build()?;
+    let mut rows = Vec::new();
+    for (name, measure) in ROWS {
+        if wanted.takes(name) {
+            rows.push(measure(&programs, wanted)?);
+        }
+    }
+    Ok(rows)
+}
+
+/// The name of a row, and who measures it.
+type Entry = (&'static str, fn(&Programs, &Wanted) -> Result<Row>);
+
+const ROWS: &[Entry] = &[
+    (discover::SCAN, discover::scan),
+    (discover::DWARF, discover::dwarf),
+    (recording::REPORT, recording::report),
+    (recording::FILTERED, recording::filtered),
+    (recording::FLAME, recording::flame),
+    (recording::PPROF, recording::pprof),
+    (recording::PERFETTO, recording::perfetto),
+    (recording::MEMORY, recording::memory),
+    (ring::THOUSAND, ring::thousand),
+    (ring::TEN_THOUSAND, ring::ten_thousand),
+    (ring::HUNDRED_THOUSAND, ring::hundred_thousand),
+    (ring::MEMORY, ring::memory),
+    (log::GIGABYTE, log::gigabyte),
+    (log::MEMORY, log::memory),
+];
+
+/// The optimised programs, linked as those for guests are.
+struct Programs(PathBuf);
+
+impl Programs {
+    fn build() -> Result<Self> {
+        tool::run(&mut vm::Programs::command(vm::With::Tests))?;
+        Ok(Self(static_build::programs()))
+    }
+
+    fn seqtrace(&self) -> Command {
+        Command::new(self.0.join("seqtrace"))
+    }
+
+    /// One of the examples.
+    fn example(&self, name: &str) -> Command {
+        Command::new(self.0.join("examples").join(name))
+    }
+}

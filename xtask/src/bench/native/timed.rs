@@ -1,0 +1,68 @@
+//! How long a program runs, and how much memory it has at most.
+
+use std::{
+    io,
+    os::unix::process::ExitStatusExt as _,
+    process::{Command, ExitStatus, Stdio},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::super::row::Measured;
+
+/// Runs of each program, after one that is not counted.
+const RUNS: usize = 5;
+
+const MEBIBYTE: f64 = 1024.0 * 1024.0;
+
+/// What one run took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) wall_ms: f64,
+    pub(super) peak_mib: f64,
+}
+
+/// Times in milliseconds of several runs.
+pub(super) fn milliseconds(command: &mut Command) -> Result<Measured> {
+    Ok(runs(command)?.iter().map(|run| run.wall_ms).collect())
+}
+
+/// The most memory in MiB of several runs.
+pub(super) fn mebibytes(command: &mut Command) -> Result<Measured> {
+    Ok(runs(command)?.iter().map(|run| run.peak_mib).collect())
+}
+
+fn runs(command: &mut Command) -> Result<Vec<Run>> {
+    run(command)?;
+    (0..RUNS).map(|_| run(command)).collect()
+}
+
+/// Runs a program to success once; what it prints is forgotten.
+pub(super) fn run(command: &mut Command) -> Result<Run> {
+    let since = Instant::now();
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("failed to run {command:?}"))?;
+    let (status, peak_mib) = reap(child.id()).context("failed to wait for a program")?;
+    let wall_ms = since.elapsed().as_secs_f64() * 1000.0;
+    ensure!(status.success(), "{command:?} failed: {status}");
+    Ok(Run { wall_ms, peak_mib })
+}
+
+/// Waits for a child as the standard library does, and asks for the most memory it had: no wrapper has that.
+fn reap(pid: u32) -> io::Result<(ExitStatus, f64)> {
+    let mut status = 0;
+    // SAFETY: all its bytes may be zero.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both are ours to be written, and the child is one that nobody else waits for.
+    let reaped = unsafe { libc::wait4(pid.cast_signed(), &raw mut status, 0, &raw mut usage) };
+    if reaped < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let peak_bytes = usage.ru_maxrss as f64 * 1024.0;
+    Ok((ExitStatus::from_raw(status), peak_bytes / MEBIBYTE))
+}
