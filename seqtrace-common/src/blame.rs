@@ -41,8 +41,8 @@ pub mod reason {
 pub struct Edge {
     /// Address of the sequence; zero when it is not known.
     pub word: u64,
-    /// How long it had been odd, nanoseconds; zero where the hold is not followed.
-    pub held_ns: u64,
+    /// When it became odd, `bpf_ktime_get_ns`; zero where the hold is not followed.
+    pub hold_ns: u64,
     /// Slot of the increment by which the hold began, or [`Edge::NO_SLOT`].
     pub slot: u32,
     /// One of the constants of [`state`], or of [`reason`]: then there is no writer.
@@ -70,7 +70,7 @@ impl Edge {
     pub const fn unknown(verdict: u32) -> Self {
         Self {
             word: 0,
-            held_ns: 0,
+            hold_ns: 0,
             slot: Self::NO_SLOT,
             verdict,
             owned: 0,
@@ -109,13 +109,24 @@ impl Edge {
         }
     }
 
+    /// How long the sequence had been odd when the wait of `event` began, nanoseconds; zero where the hold is
+    /// not followed.
+    #[inline]
+    pub const fn held_ns(&self, event: &Event) -> u64 {
+        if self.hold_ns == 0 {
+            return 0;
+        }
+        let began_ns = event.time_ns.saturating_sub(event.duration_ns);
+        began_ns.saturating_sub(self.hold_ns)
+    }
+
     /// What the wait of `event` counts by itself.
     #[inline]
     pub const fn value(&self, event: &Event) -> BlameValue {
         BlameValue {
             count: 1,
             wait_ns: event.duration_ns,
-            held_ns: self.held_ns,
+            held_ns: self.held_ns(event),
             tid: event.tid,
             writer_tid: self.tid,
         }

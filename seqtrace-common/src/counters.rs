@@ -132,7 +132,7 @@ pub mod side {
     pub const OWNER: u32 = 1;
 }
 
-/// Key of the `TASKS` map: one process and command at one site.
+/// Key of the `TASKS` map: one process and command at one site, in one cgroup.
 ///
 /// The thread-group id, not the thread id: a storm of short threads must not fill the map.
 #[repr(C)]
@@ -144,13 +144,16 @@ pub struct TaskKey {
     pub side: u32,
     /// Process (thread group) id in the initial namespace; 0 for the idle tasks.
     pub tgid: u32,
-    /// Zero; keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// 1: of the command that is run. Of readers only.
+    pub command: u32,
+    /// Id of the cgroup that it was in, of the hierarchy of version 2; zero where the kernel has none, and of
+    /// owners.
+    pub cgroup: u64,
     /// Command name, zero-terminated.
     pub comm: [u8; 16],
 }
 
-const _: () = assert!(size_of::<TaskKey>() == 32);
+const _: () = assert!(size_of::<TaskKey>() == 40);
 
 /// Value of the `TASKS` map; shared by all CPUs, added to atomically.
 #[repr(C)]

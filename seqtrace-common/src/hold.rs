@@ -69,13 +69,15 @@ pub struct HoldState {
     /// 1: the filter leaves the writer out. The hold is followed all the same, for the readers that it
     /// keeps waiting, and not counted.
     pub filtered: u32,
-    /// Zero; keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// 1 when the writer is of the command that is run.
+    pub command: u32,
+    /// Id of the cgroup that the writer was in; zero where the kernel has none.
+    pub cgroup: u64,
     /// Writer's command name, zero-terminated.
     pub comm: [u8; 16],
 }
 
-const _: () = assert!(size_of::<HoldState>() == 72);
+const _: () = assert!(size_of::<HoldState>() == 80);
 
 #[cfg(feature = "user")]
 mod pod {

@@ -50,8 +50,11 @@ pub const NESTED: u32 = 17;
 /// A probe was hit and passed over, because its site is thinned to save time. Counted by site
 /// (`SiteCounters::thinned_out`) and added up by user space.
 pub const THINNED_OUT: u32 = 18;
+/// A process of the command that is run could not be noted: the `COMMANDS` map was full, or the process could
+/// not be read. What it waits for is counted, but not as the command's.
+pub const COMMAND_LOST: u32 = 19;
 /// Number of losses; the size of the `LOSSES` array.
-pub const COUNT: u32 = 19;
+pub const COUNT: u32 = 20;
 
 /// What to call each loss in the output, by index.
 pub const NAMES: [&str; COUNT as usize] = [
@@ -74,4 +77,5 @@ pub const NAMES: [&str; COUNT as usize] = [
     "blames_full",
     "nested",
     "thinned_out",
+    "command_lost",
 ];

@@ -15,12 +15,22 @@ pub struct Settings {
     pub threshold_ns: u64,
     /// A run of failed checks that lasts for longer, in nanoseconds, is said not to converge.
     pub converge_ns: u64,
+    /// Time between two notes of one loss on one CPU, nanoseconds; 0: no notes.
+    pub notes_ns: u64,
     /// Time between two samples of the CPU clock, nanoseconds: what one sample stands for.
     pub sample_ns: u64,
     /// 1: walk the reader's stack and count by stack.
     pub stacks: u32,
     /// 1: write events over the threshold to the ring buffer.
     pub events: u32,
+    /// 1: write holds over the threshold there too.
+    pub holds: u32,
+    /// 1: the kernel has cgroups, and it is told in which events happen.
+    pub cgroups: u32,
+    /// 1: a command is run, and its processes are followed.
+    pub command: u32,
+    /// Zero; keeps the size a multiple of eight.
+    pub reserved: u32,
     /// Offset of `task_struct.pid` (thread id), from the kernel's BTF.
     pub task_pid: u32,
     /// Offset of `task_struct.tgid`.
@@ -35,7 +45,7 @@ pub struct Settings {
     pub task_state: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 56);
+const _: () = assert!(size_of::<Settings>() == 80);
 
 // SAFETY: `repr(C)`, no padding (asserted above), every bit pattern is valid.
 #[cfg(feature = "user")]

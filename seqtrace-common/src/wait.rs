@@ -99,15 +99,17 @@ pub struct SpinState {
     pub stack: i32,
     /// CPU of the latest `pause`.
     pub cpu: u32,
-    /// Zero; keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// 1 when the reader is of the command that is run.
+    pub command: u32,
+    /// Id of the cgroup that the reader was in at the first `pause`; zero where the kernel has none.
+    pub cgroup: u64,
     /// Command name of the reader, zero-terminated.
     pub comm: [u8; 16],
     /// Who held the sequence odd at the first `pause`.
     pub edge: Edge,
 }
 
-const _: () = assert!(size_of::<SpinState>() == 136);
+const _: () = assert!(size_of::<SpinState>() == 144);
 
 impl SpinState {
     /// The sequence value is not known.
@@ -145,6 +147,8 @@ impl SpinState {
             time_ns: self.last_ns,
             duration_ns: self.duration_ns(),
             lock: 0,
+            cgroup: self.cgroup,
+            hold_ns: self.edge.hold_ns,
             slot: key.slot,
             kind: kind::SPIN,
             cpu: self.cpu,
@@ -153,6 +157,8 @@ impl SpinState {
             stack: self.stack,
             owner_tid: 0,
             slept: 0,
+            hold_slot: self.edge.slot,
+            command: self.command,
             comm: self.comm,
             owner_comm: [0; 16],
         }
@@ -188,7 +194,8 @@ mod tests {
         tgid: 1,
         stack: -14,
         cpu: 0,
-        reserved: 0,
+        command: 1,
+        cgroup: 77,
         comm: [0; 16],
         edge: Edge::unknown(reason::UNKNOWN_WORD),
     };
@@ -223,6 +230,7 @@ mod tests {
             (event.slot, event.tid, event.tgid, event.stack),
             (4, 77, 1, -14)
         );
+        assert_eq!((event.cgroup, event.command), (77, 1));
     }
 
     #[test]

@@ -4,11 +4,7 @@
 
 use core::hint::black_box;
 
-use aya_ebpf::{
-    bindings::BPF_NOEXIST,
-    helpers::{bpf_get_current_task, bpf_ktime_get_ns},
-    programs::ProbeContext,
-};
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_get_current_task, programs::ProbeContext};
 use seqtrace_common::{
     blame::{BlameKey, BlameValue, Edge, reason, state},
     event::Event,
@@ -96,8 +92,7 @@ fn follow(address: u64, sequence: u32, edge: &mut Edge) -> u64 {
     edge.tid = hold.tid;
     edge.tgid = hold.tgid;
     edge.comm = hold.comm;
-    // SAFETY: the helper takes nothing.
-    edge.held_ns = unsafe { bpf_ktime_get_ns() }.saturating_sub(start_ns);
+    edge.hold_ns = start_ns;
     // The writer on another CPU may end it while it is read, and its element become another's.
     // SAFETY: the value is only compared.
     if unsafe { HOLDS.get(address) }.is_some_and(|now| now.start_ns == start_ns) {
@@ -105,7 +100,7 @@ fn follow(address: u64, sequence: u32, edge: &mut Edge) -> u64 {
     }
     edge.slot = Edge::NO_SLOT;
     edge.stack = -1;
-    edge.held_ns = 0;
+    edge.hold_ns = 0;
     (edge.tid, edge.tgid, edge.comm) = before;
     0
 }

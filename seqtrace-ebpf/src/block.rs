@@ -111,6 +111,8 @@ pub(crate) fn finish(slot: u32, stack: i32, now_ns: u64, state: &BlockState) {
         time_ns: now_ns,
         duration_ns,
         lock: state.lock,
+        cgroup: task::cgroup(),
+        hold_ns: edge.hold_ns,
         slot,
         kind: kind::BLOCK,
         cpu: task::cpu(),
@@ -119,6 +121,8 @@ pub(crate) fn finish(slot: u32, stack: i32, now_ns: u64, state: &BlockState) {
         stack,
         owner_tid: 0,
         slept,
+        hold_slot: edge.slot,
+        command: task::is_command(reader.tgid),
         comm: reader.comm,
         owner_comm: [0; 16],
     };
@@ -139,6 +143,7 @@ fn credit_owner(event: &Event, edge: &Edge) {
         tid: edge.tid,
         tgid: edge.tgid,
         comm: edge.comm,
+        ..task::Task::default()
     };
     credit_task(event.slot, event.duration_ns, side::OWNER, &owner);
 }

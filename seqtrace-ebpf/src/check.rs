@@ -7,6 +7,7 @@
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_ns, programs::ProbeContext};
 use seqtrace_common::{
+    blame::Edge,
     event::{Event, kind},
     loss,
     run::{RunKey, RunState},
@@ -147,6 +148,8 @@ fn event(
         time_ns: now_ns,
         duration_ns: lasts_ns,
         lock: length,
+        cgroup: task::cgroup(),
+        hold_ns: 0,
         slot: site.slot,
         kind,
         cpu: task::cpu(),
@@ -155,6 +158,8 @@ fn event(
         stack: stack(ctx),
         owner_tid: 0,
         slept: 0,
+        hold_slot: Edge::NO_SLOT,
+        command: task::is_command(reader.tgid),
         comm: reader.comm,
         owner_comm: [0; 16],
     }

@@ -24,6 +24,8 @@ pub(crate) fn complete(event: &Event) {
         tid: event.tid,
         tgid: event.tgid,
         comm: event.comm,
+        cgroup: event.cgroup,
+        command: event.command,
     };
     credit(event.slot, event.duration_ns, &reader, event.stack);
     if event.kind != kind::SAMPLE
@@ -50,7 +52,8 @@ pub(crate) fn credit_task(slot: u32, duration_ns: u64, side: u32, task: &Task) {
         slot,
         side,
         tgid: task.tgid,
-        reserved: 0,
+        command: task.command,
+        cgroup: task.cgroup,
         comm: task.comm,
     };
     if add_task(&key, 1, duration_ns) {
@@ -126,10 +129,19 @@ pub(crate) fn lengthen(event: &Event) {
         slot,
         side: side::READER,
         tgid: event.tgid,
-        reserved: 0,
+        command: event.command,
+        cgroup: event.cgroup,
         comm,
     };
-    add_task(&task, 0, event.duration_ns);
+    if !add_task(&task, 0, event.duration_ns) {
+        // It has changed its name or its cgroup on the way.
+        let first = TaskValue {
+            count: 0,
+            total_ns: event.duration_ns,
+            tid: u64::from(event.tid),
+        };
+        let _ = TASKS.insert(task, first, u64::from(BPF_NOEXIST));
+    }
     if settings().stacks != 0 {
         let stack = event.stack;
         add_stack(&StackKey { slot, stack, comm }, 0, event.duration_ns);

@@ -6,10 +6,16 @@ use aya_ebpf::{
     helpers::{bpf_get_current_task, bpf_ktime_get_ns},
     programs::ProbeContext,
 };
-use seqtrace_common::{counters::side, hold::HoldState, loss, site::SiteEntry};
+use seqtrace_common::{
+    counters::side,
+    event::{Event, kind},
+    hold::HoldState,
+    loss,
+    site::SiteEntry,
+};
 
 use crate::{
-    complete::{credit_task, stack},
+    complete::{credit_task, record, stack},
     filter,
     maps::{HOLDS, counters, counting, lose, settings},
     site,
@@ -58,7 +64,8 @@ fn begin(ctx: &ProbeContext, site: &SiteEntry, address: u64, value: u32) {
         stack: stack(ctx),
         generation: site.generation,
         filtered: u32::from(!counts),
-        reserved: 0,
+        command: task::is_command(writer.tgid),
+        cgroup: task::cgroup(),
         comm: writer.comm,
     };
     if HOLDS.insert(address, state, u64::from(BPF_NOEXIST)).is_ok() {
@@ -113,6 +120,30 @@ fn end(address: u64, generation: u32) {
         tid: hold.tid,
         tgid: hold.tgid,
         comm: hold.comm,
+        cgroup: hold.cgroup,
+        command: hold.command,
     };
     credit_task(hold.slot, duration_ns, side::READER, &writer);
+    let settings = settings();
+    if settings.holds != 0 && duration_ns >= settings.threshold_ns {
+        record(&Event {
+            time_ns: now_ns,
+            duration_ns,
+            lock: 0,
+            cgroup: hold.cgroup,
+            hold_ns: hold.start_ns,
+            slot: hold.slot,
+            kind: kind::HOLD,
+            cpu: task::cpu(),
+            tid: hold.tid,
+            tgid: hold.tgid,
+            stack: hold.stack,
+            owner_tid: 0,
+            slept: u32::from(slept),
+            hold_slot: hold.slot,
+            command: hold.command,
+            comm: hold.comm,
+            owner_comm: [0; 16],
+        });
+    }
 }

@@ -2,8 +2,8 @@
 //! program, so that the workspace needs no special cases.
 //!
 //! One program for each role of a probed address. A program finds the site by the address it was
-//! called from, adds to the counters, and tells of every failure under its name. It never logs: the
-//! reader under observation is waiting. One more program, which is never attached, copies kernel
+//! called from, adds to the counters, and tells of every failure under its name. It does not log: the
+//! reader under observation is waiting. Where it is asked to, it notes now and then who met a failure. One more program, which is never attached, copies kernel
 //! text out for discovery.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
@@ -14,6 +14,8 @@ mod block;
 #[cfg(target_arch = "bpf")]
 mod check;
 #[cfg(target_arch = "bpf")]
+mod command;
+#[cfg(target_arch = "bpf")]
 mod complete;
 #[cfg(target_arch = "bpf")]
 mod contention;
@@ -23,6 +25,8 @@ mod filter;
 mod hold;
 #[cfg(target_arch = "bpf")]
 mod maps;
+#[cfg(target_arch = "bpf")]
+mod note;
 #[cfg(target_arch = "bpf")]
 mod order;
 #[cfg(target_arch = "bpf")]
@@ -57,8 +61,8 @@ mod programs {
     };
 
     use crate::{
-        block, check, contention, hold, order, retry, sample::sample as clock_sample, spin, text,
-        watch,
+        block, check, command, contention, hold, order, retry, sample::sample as clock_sample,
+        spin, text, watch,
     };
 
     /// A reader calls the writer's lock.
@@ -142,6 +146,13 @@ mod programs {
     #[raw_tracepoint]
     fn contention_end(ctx: RawTracePointContext) -> i32 {
         contention::end(&ctx);
+        0
+    }
+
+    /// A task has made another.
+    #[raw_tracepoint]
+    fn process_fork(ctx: RawTracePointContext) -> i32 {
+        command::fork(&ctx);
         0
     }
 

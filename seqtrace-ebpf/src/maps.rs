@@ -19,6 +19,8 @@ use seqtrace_common::{
     wait::{BlockState, Contention, SpinState, WaitKey},
 };
 
+use crate::note;
+
 /// Run-time address of a probed instruction → its site.
 #[map]
 pub(crate) static SITES: HashMap<u64, SiteEntry> = HashMap::with_max_entries(1, 0);
@@ -122,9 +124,14 @@ pub(crate) fn counting() -> bool {
 static SETTINGS: Global<Settings> = Global::new(Settings {
     threshold_ns: 0,
     converge_ns: 0,
+    notes_ns: 0,
     sample_ns: 0,
     stacks: 0,
     events: 0,
+    holds: 0,
+    cgroups: 0,
+    command: 0,
+    reserved: 0,
     task_pid: 0,
     task_tgid: 0,
     task_comm: 0,
@@ -148,6 +155,9 @@ pub(crate) fn lose(index: u32) {
     if let Some(count) = LOSSES.get_ptr_mut(index) {
         // SAFETY: the pointer is this CPU's element.
         unsafe { add(count, 1) };
+    }
+    if settings().notes_ns != 0 {
+        note::note(index);
     }
 }
 

@@ -1,7 +1,10 @@
 //! Retries and fallbacks: events without a duration, so `count = hits`.
 
 use aya_ebpf::{helpers::bpf_ktime_get_ns, programs::ProbeContext};
-use seqtrace_common::event::{Event, kind};
+use seqtrace_common::{
+    blame::Edge,
+    event::{Event, kind},
+};
 
 use crate::{
     complete::{credit, record, stack},
@@ -23,7 +26,7 @@ pub(crate) fn count(ctx: &ProbeContext, slot: u32) {
     if let Some(counters) = counters(slot) {
         counters.count += 1;
     }
-    let reader = task::current();
+    let reader = task::placed();
     let stack = stack(ctx);
     credit(slot, 0, &reader, stack);
     let settings = settings();
@@ -33,6 +36,8 @@ pub(crate) fn count(ctx: &ProbeContext, slot: u32) {
             time_ns: unsafe { bpf_ktime_get_ns() },
             duration_ns: 0,
             lock: 0,
+            cgroup: reader.cgroup,
+            hold_ns: 0,
             slot,
             kind: kind::RETRY,
             cpu: task::cpu(),
@@ -41,6 +46,8 @@ pub(crate) fn count(ctx: &ProbeContext, slot: u32) {
             stack,
             owner_tid: 0,
             slept: 0,
+            hold_slot: Edge::NO_SLOT,
+            command: reader.command,
             comm: reader.comm,
             owner_comm: [0; 16],
         });

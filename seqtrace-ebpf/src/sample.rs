@@ -2,7 +2,10 @@
 //! readers execute stands for the time between two samples.
 
 use aya_ebpf::{helpers::bpf_ktime_get_ns, programs::PerfEventContext};
-use seqtrace_common::event::{Event, kind};
+use seqtrace_common::{
+    blame::Edge,
+    event::{Event, kind},
+};
 
 use crate::{
     complete::{complete, stack},
@@ -42,6 +45,8 @@ pub(crate) fn sample(ctx: &PerfEventContext) {
         time_ns: unsafe { bpf_ktime_get_ns() },
         duration_ns: sample_ns,
         lock: 0,
+        cgroup: task::cgroup(),
+        hold_ns: 0,
         slot,
         kind: kind::SAMPLE,
         cpu: task::cpu(),
@@ -50,6 +55,8 @@ pub(crate) fn sample(ctx: &PerfEventContext) {
         stack: stack(ctx),
         owner_tid: 0,
         slept: 0,
+        hold_slot: Edge::NO_SLOT,
+        command: task::is_command(reader.tgid),
         comm: reader.comm,
         owner_comm: [0; 16],
     });

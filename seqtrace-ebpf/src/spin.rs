@@ -92,7 +92,8 @@ fn begin(ctx: &ProbeContext, key: WaitKey, seen: &Seen) {
     state.tgid = reader.tgid;
     state.stack = stack(ctx);
     state.cpu = task::cpu();
-    state.reserved = 0;
+    state.command = task::is_command(reader.tgid);
+    state.cgroup = task::cgroup();
     state.comm = reader.comm;
     state.edge = Edge::unknown(reason::UNKNOWN_WORD);
     blame::find(ctx, key.slot, sequence, &mut state.edge);

@@ -3,11 +3,12 @@
 use core::ptr::read_volatile;
 
 use aya_ebpf::helpers::{
-    bpf_get_smp_processor_id, bpf_probe_read_kernel, generated::bpf_get_current_task_btf,
+    bpf_get_smp_processor_id, bpf_probe_read_kernel,
+    generated::{bpf_get_current_cgroup_id, bpf_get_current_task_btf},
 };
 use seqtrace_common::{settings::Settings, wait::WaitKey};
 
-use crate::maps::settings;
+use crate::{command, maps::settings};
 
 /// A task. All zero: none, or it could not be read.
 #[derive(Clone, Copy, Default)]
@@ -18,6 +19,10 @@ pub(crate) struct Task {
     pub(crate) tgid: u32,
     /// Command name, zero-terminated.
     pub(crate) comm: [u8; 16],
+    /// Id of the cgroup that it is in; zero where the kernel has none, or nobody asked.
+    pub(crate) cgroup: u64,
+    /// 1: it is of the command that is run; zero where nobody asked.
+    pub(crate) command: u32,
 }
 
 /// The task under the probe. In an interrupt that is the task it came upon.
@@ -36,7 +41,35 @@ pub(crate) fn current() -> Task {
         tid: member(task_pid),
         tgid: member(task_tgid),
         comm,
+        ..Task::default()
     }
+}
+
+/// As [`current`], with where it is and whose: that takes a helper, and a look into a map where a command is run.
+#[inline]
+pub(crate) fn placed() -> Task {
+    let task = current();
+    Task {
+        cgroup: cgroup(),
+        command: is_command(task.tgid),
+        ..task
+    }
+}
+
+/// The id of the cgroup of the task under the probe; zero where the kernel has no cgroups.
+#[inline]
+pub(crate) fn cgroup() -> u64 {
+    if settings().cgroups == 0 {
+        return 0;
+    }
+    // SAFETY: the helper takes nothing.
+    unsafe { bpf_get_current_cgroup_id() }
+}
+
+/// 1 when a process is of the command that is run.
+#[inline]
+pub(crate) fn is_command(tgid: u32) -> u32 {
+    u32::from(settings().command != 0 && command::has(tgid))
 }
 
 /// A member of the running task, by its distance from the task's beginning. A load and not a call: a helper takes a
@@ -103,6 +136,7 @@ pub(crate) fn describe(task: u64, settings: &Settings) -> Task {
         tid,
         tgid,
         comm: read(task + u64::from(task_comm)).unwrap_or_default(),
+        ..Task::default()
     }
 }
 

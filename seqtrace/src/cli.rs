@@ -42,6 +42,7 @@ pub use watch::WatchArguments;
     args_conflicts_with_subcommands = true,
     after_help = "Examples:
   sudo seqtrace                                watch the running system
+  sudo seqtrace --on-wait 10ms:print           and tell each wait of 10 ms
   sudo seqtrace stat -- make -j8               what waiting cost one command
   sudo seqtrace flame --duration 10s -o f.svg  flamegraph of the readers, by time lost
   sudo seqtrace record -d 60s -o out.seqtrace  everything, to be read later on any machine
@@ -107,11 +108,14 @@ pub struct TopArguments {
     pub colour: Colour,
     /// Show this recording instead of the running system, without a terminal a table for each of its
     /// intervals; needs no root
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["duration", "interval"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["duration", "interval", "on_wait"])]
     pub replay: Option<PathBuf>,
     /// What to trace.
     #[command(flatten)]
     pub trace: TraceArguments,
+    /// What long waits set off.
+    #[command(flatten)]
+    pub on_wait: OnWaitArguments,
 }
 
 /// Whether a screen has colours.
@@ -127,6 +131,10 @@ pub enum Colour {
 
 /// Options of `stat`.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  sudo seqtrace stat -d 10s              all readers of the system
+  sudo seqtrace stat -- make -j8         and what the command's own tasks lost of its time
+  sudo seqtrace stat -r 5 -- make -j8    the same as a mean of five runs, with its error")]
 pub struct StatArguments {
     /// Stop after this time [default: when COMMAND ends, or Ctrl-C]
     #[arg(short, long, value_name = "TIME", value_parser = duration)]

@@ -121,7 +121,7 @@ const CALLS: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// How a string may begin in some modules only, and why.
+/// Folders that the strings of some modules only may lead into, and why.
 const STRINGS: &[(&str, &[&str], &str)] = &[
     ("/proc", &["kernel"], "only `kernel` reads /proc"),
     ("/sys", &["kernel"], "only `kernel` reads /sys"),
@@ -177,7 +177,8 @@ fn violations(path: &str, text: &str) -> BTreeSet<String> {
         let found = source
             .strings
             .iter()
-            .any(|string| string.starts_with(start));
+            .filter_map(|string| string.strip_prefix(start))
+            .any(|rest| rest.is_empty() || rest.starts_with('/'));
         if found && !owners.contains(&module) {
             wrong.insert(format!("{path}: \"{start}\": {why}"));
         }

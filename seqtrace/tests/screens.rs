@@ -14,10 +14,12 @@ use ratatui::{
     text::Span,
 };
 use seqtrace::{
-    aggregate::snapshot::{Governor, Snapshot},
+    aggregate::snapshot::{Figures, Governor, Snapshot},
     tui::{Effect, Input, Options, State},
 };
 
+#[path = "screens/cgroups.rs"]
+mod cgroups;
 #[path = "screens/golden.rs"]
 mod golden;
 #[path = "screens/hostile.rs"]
@@ -251,8 +253,11 @@ fn what_the_probes_cost_stands_in_the_header_where_there_is_a_budget() {
     Screen::of(&snapshots, 120, 40).assert_lacks(&["allowed"]);
     let mut governed = Snapshot::clone(snapshots.last().expect("some"));
     governed.governor = Some(Governor {
-        budget: 0.01,
-        now: 0.0042,
+        figures: Figures {
+            budget: 0.01,
+            now: 0.0042,
+            ..Figures::default()
+        },
         ..Governor::default()
     });
     Screen::of(&[Arc::new(governed)], 120, 40).assert_has(&["cost 0.42% of 1.00% allowed"]);

@@ -242,7 +242,7 @@ mod tests {
     fn wait(word: u64, verdict: u32, stack: i32) -> (BlameKey, BlameValue) {
         let edge = Edge {
             word,
-            held_ns: 40,
+            hold_ns: 1_000,
             slot: 1,
             tid: 8,
             tgid: 8,
@@ -250,6 +250,7 @@ mod tests {
             ..Edge::unknown(verdict)
         };
         let mut event = Event::decode(&[0; size_of::<Event>()]).expect("zeros are an event");
+        event.time_ns = 1_140;
         event.duration_ns = 100;
         event.stack = stack;
         event.comm = comm::bytes("reader");
@@ -340,7 +341,8 @@ mod tests {
             tgid: 7,
             stack: 5,
             cpu: 0,
-            reserved: 0,
+            command: 0,
+            cgroup: 0,
             comm: comm::bytes("reader"),
             edge: Edge::unknown(state::SLEEPING),
         };

@@ -2,7 +2,7 @@
 
 /// The text before the first zero. Anyone may name a thread anything (`prctl(PR_SET_NAME)`), so
 /// what could steer a terminal is escaped and broken UTF-8 replaced.
-pub(super) fn text(comm: &[u8; 16]) -> String {
+pub(crate) fn text(comm: &[u8; 16]) -> String {
     let end = comm
         .iter()
         .position(|&byte| byte == 0)

@@ -131,7 +131,10 @@ fn subtract<T: Clone, K: Eq + Hash>(
 }
 
 fn tasks(now: &[TaskRow], earlier: &[TaskRow]) -> Vec<TaskRow> {
-    let keyed = |row: &TaskRow| ((row.comm.clone(), row.tgid), row.clone());
+    let keyed = |row: &TaskRow| {
+        let place = (row.cgroup, row.of_command);
+        ((row.comm.clone(), row.tgid, place), row.clone())
+    };
     let mut tasks = subtract(
         now.iter().map(keyed),
         earlier.iter().map(keyed),
@@ -237,7 +240,8 @@ mod tests {
             slot: 0,
             side: side::READER,
             tgid: 7,
-            reserved: 0,
+            command: 0,
+            cgroup: 0,
             comm: comm::bytes("reader"),
         };
         let value = TaskValue {

@@ -10,6 +10,9 @@ pub struct Filters {
     /// Hits of other tasks, or on other CPUs; in no other number. Sites whose hits were all left out have
     /// no row.
     pub filtered: u64,
+    /// Of these the hits at sites that have no row; `None` in documents that do not tell them apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filtered_without_row: Option<u64>,
     /// Blocks, spins and holds that lasted for less than was asked for, those of all rows.
     pub short: u64,
     /// What was left out of the rows afterwards; `None`: nothing.

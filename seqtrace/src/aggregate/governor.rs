@@ -11,22 +11,12 @@ use crate::{
 /// The report with names in place of slots.
 pub(super) fn rows(report: &Report, labels: &[SiteLabel]) -> Governor {
     let Report {
-        budget,
-        cpus,
-        trap_ns,
-        now,
-        mean,
-        peak,
+        figures,
         decisions,
         off: _,
     } = report;
     Governor {
-        budget: *budget,
-        cpus: *cpus,
-        trap_ns: *trap_ns,
-        now: *now,
-        mean: *mean,
-        peak: *peak,
+        figures: figures.clone(),
         decisions: decisions
             .iter()
             .filter_map(|decision| row(decision, labels))

@@ -115,6 +115,18 @@ impl Snapshot {
             self.filters.as_ref().map_or(0, |filters| filters.short),
             sum(|row| row.short),
         );
+        if let Some((filters, without_row)) = self
+            .filters
+            .as_ref()
+            .and_then(|filters| Some((filters, filters.filtered_without_row?)))
+        {
+            check.equal(
+                "filtered = those of all sites + at sites without a row",
+                "all",
+                filters.filtered,
+                sum(|row| row.filtered) + without_row,
+            );
+        }
         self.check_runs(&mut check, lost("runs_full"));
         check.equal(
             "events not credited to a task = tasks_full",

@@ -27,6 +27,7 @@ struct Kept {
     cpu: u32,
     tid: u32,
     comm: [u8; 16],
+    cgroup: u64,
     slept: bool,
     kind: u32,
     lock: u64,
@@ -45,6 +46,7 @@ impl Longest {
             cpu: event.cpu,
             tid: event.tid,
             comm: event.comm,
+            cgroup: event.cgroup,
             slept: event.slept != 0,
             kind: event.kind,
             lock: event.lock,
@@ -69,6 +71,7 @@ impl Longest {
             cpu: spin.cpu,
             tid: key.thread(),
             comm: spin.comm,
+            cgroup: spin.cgroup,
             slept: false,
             kind: kind::SPIN,
             lock: 0,
@@ -82,6 +85,11 @@ impl Longest {
     /// The addresses of the stacks of those that are kept.
     pub(super) fn stacks(&self) -> impl Iterator<Item = &Vec<u64>> {
         self.0.iter().filter_map(|event| event.frames.as_ref())
+    }
+
+    /// The cgroups of those that are kept.
+    pub(super) fn cgroups(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().map(|event| event.cgroup)
     }
 
     /// Drops all but the longest and looks up the stacks of those that stay.
@@ -117,6 +125,7 @@ impl Longest {
                     cpu: event.cpu,
                     tid: event.tid,
                     comm: comm::text(&event.comm),
+                    cgroup: (event.cgroup != 0).then_some(event.cgroup),
                     retries: is_run.then_some(event.lock),
                     unconverged: event.kind == kind::UNCONVERGED,
                     slept: event.slept,

@@ -12,6 +12,8 @@ use std::{
 use crate::{collect::batch::Batch, governor::Report, plan::Plan};
 
 pub mod blame;
+pub mod cgroups;
+pub mod command;
 pub mod coverage;
 pub mod difference;
 pub mod filters;
@@ -25,7 +27,8 @@ pub mod repeats;
 pub mod snapshot;
 pub mod watched;
 
-mod comm;
+pub(crate) mod comm;
+mod container;
 mod frames;
 mod governor;
 mod longest;
@@ -36,12 +39,13 @@ mod seqcounts;
 mod stacks;
 
 use self::{
+    command::CommandCost,
     filters::Filters,
     frames::FrameNames,
     longest::Longest,
     narrow::Narrowing,
     repeats::Repeats,
-    snapshot::{Costs, Coverage, DemandRow, Samples, Snapshot},
+    snapshot::{Costs, Coverage, DemandRow, Row, Samples, Snapshot},
 };
 pub use self::{frames::Symbolise, rows::SiteLabel};
 
@@ -85,6 +89,10 @@ pub struct Aggregate {
     refusals: Vec<(u32, String)>,
     /// What the probes cost, where there is a budget.
     report: Option<Report>,
+    /// Paths of cgroups by id, as far as they are known.
+    cgroups: BTreeMap<u64, String>,
+    /// How long the command ran so far, nanoseconds; `None`: none is followed.
+    command_ns: Option<u64>,
 }
 
 impl Aggregate {
@@ -110,6 +118,8 @@ impl Aggregate {
             ended: None,
             refusals: Vec::new(),
             report: None,
+            cgroups: BTreeMap::new(),
+            command_ns: None,
         };
         aggregate.refuse(plan, refusals);
         aggregate
@@ -120,10 +130,24 @@ impl Aggregate {
         self.demands = demands.to_vec();
     }
 
-    /// A run of the command is over, which lasted for `wall_ns`; all that it did has been added.
+    /// A command is run whose tasks are told apart.
+    pub fn follow_command(&mut self) {
+        self.command_ns.get_or_insert(0);
+    }
+
+    /// The command ran for `wall_ns`, after what it ran before.
+    pub fn lengthen_command(&mut self, wall_ns: u64) {
+        if let Some(before_ns) = &mut self.command_ns {
+            *before_ns += wall_ns;
+        }
+    }
+
+    /// A run of several of the command is over, which lasted for `wall_ns`; all that it did has been added.
     pub fn end_run(&mut self, wall_ns: u64) {
-        let totals = self.snapshot().seqcounts;
-        self.repeats.end(&totals, wall_ns);
+        let Snapshot {
+            seqcounts, command, ..
+        } = self.snapshot();
+        self.repeats.end(&seqcounts, command, wall_ns);
     }
 
     /// Takes over a longer list of refusals: sites whose module has left.
@@ -190,6 +214,18 @@ impl Aggregate {
         self.names.inline(calls);
     }
 
+    /// The cgroups that something was counted in so far.
+    pub fn cgroups(&self) -> BTreeSet<u64> {
+        let tasks = self.totals.tasks.iter().map(|(key, _)| key.cgroup);
+        let ids = tasks.chain(self.longest.cgroups());
+        ids.filter(|id| *id != 0).collect()
+    }
+
+    /// Takes over the paths of some of [`Aggregate::cgroups`].
+    pub fn name_cgroups(&mut self, paths: impl IntoIterator<Item = (u64, String)>) {
+        self.cgroups.extend(paths);
+    }
+
     /// Everything known so far.
     pub fn snapshot(&self) -> Snapshot {
         let Facts {
@@ -209,6 +245,7 @@ impl Aggregate {
         if let Some(threshold_ns) = *threshold_ns {
             events.add_open_spins(&self.totals, threshold_ns);
         }
+        let filters = self.filters(&rows);
         narrowing.of(Snapshot {
             format: Snapshot::FORMAT,
             release: release.clone(),
@@ -221,11 +258,15 @@ impl Aggregate {
             stacks: stacks::stacks(&rows, &self.totals, &self.names),
             demands: self.demands.clone(),
             repeats: self.repeats.rows().to_vec(),
+            command: self
+                .command_ns
+                .map(|wall_ns| CommandCost::of(&rows, wall_ns)),
             blames: blame::blames(&self.labels, &self.totals, &self.names),
             rows,
             events: events.rows(&self.labels, &self.names),
+            cgroups: cgroups::rows(&self.cgroups(), &self.cgroups),
             coverage: self.coverage.clone(),
-            filters: self.filters(),
+            filters,
             samples: self.totals.samples_elsewhere.map(|elsewhere| Samples {
                 period_ns: seqtrace_common::settings::SAMPLE_NS,
                 elsewhere,
@@ -243,11 +284,16 @@ impl Aggregate {
         })
     }
 
-    fn filters(&self) -> Option<Filters> {
+    fn filters(&self, rows: &[Row]) -> Option<Filters> {
         let words = self.facts.filters.clone();
         let counters = &self.totals.counters;
+        let shown: BTreeSet<u32> = rows.iter().map(|row| row.slot).collect();
+        let others = (0..)
+            .zip(counters)
+            .filter(|(slot, _)| !shown.contains(slot));
         (!words.is_empty()).then(|| Filters {
             words,
+            filtered_without_row: Some(others.map(|(_, site)| site.filtered).sum()),
             filtered: counters.iter().map(|site| site.filtered).sum(),
             short: counters.iter().map(|site| site.short).sum(),
             left_out: None,

@@ -218,6 +218,8 @@ fn by_comm(row: &Row, stacks: &[&StackRow]) -> Vec<TaskRow> {
             comm: comm.to_owned(),
             tgid: only.map_or(0, |task| task.tgid),
             tid: only.map_or(0, |task| task.tid),
+            cgroup: only.and_then(|task| task.cgroup),
+            of_command: only.is_some_and(|task| task.of_command),
             count,
             total_ns,
         }
@@ -252,6 +254,7 @@ fn part(row: &Row, readers: Vec<TaskRow>, max_ns: Option<u64>) -> Row {
         owned: 0,
         unblamed: BTreeMap::new(),
         thinned_out: 0,
+        filtered: 0,
         short: 0,
         histogram: Vec::new(),
         p50_ns: None,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Aggregate, SiteLabel, comm};
 
-/// One event over the threshold; its site and its stack by number.
+/// One event over the threshold; its site and its stack by number. Of a hold the reader is the writer.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Occurrence {
     /// Time of its end since boot, nanoseconds.
@@ -25,6 +25,9 @@ pub struct Occurrence {
     pub tgid: u32,
     /// Reader's command name.
     pub comm: String,
+    /// Id of the reader's cgroup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<u64>,
     /// For runs the failed checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<u64>,
@@ -40,9 +43,21 @@ pub struct Occurrence {
     /// Owner's command name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_comm: Option<String>,
+    /// The hold that the reader waited for, where it is known; it may be a shorter one than is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldBegin>,
     /// Number of its stack; `None` when it was lost or not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<u32>,
+}
+
+/// Which hold it is.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct HoldBegin {
+    /// Number of the increment by which it began.
+    pub site: u32,
+    /// When that was, nanoseconds since boot.
+    pub began_ns: u64,
 }
 
 impl Occurrence {
@@ -50,6 +65,7 @@ impl Occurrence {
     pub fn new(event: &Event) -> Self {
         let is_run = matches!(event.kind, kind::RUN | kind::UNCONVERGED);
         let owner = event.owner_tid != 0;
+        let is_blamed = event.hold_ns != 0 && event.kind != kind::HOLD;
         Self {
             time_ns: event.time_ns,
             duration_ns: event.duration_ns,
@@ -58,11 +74,16 @@ impl Occurrence {
             tid: event.tid,
             tgid: event.tgid,
             comm: comm::text(&event.comm),
+            cgroup: (event.cgroup != 0).then_some(event.cgroup),
             retries: is_run.then_some(event.lock),
             unconverged: event.kind == kind::UNCONVERGED,
             slept: event.slept != 0,
             owner_tid: owner.then_some(event.owner_tid),
             owner_comm: owner.then(|| comm::text(&event.owner_comm)),
+            hold: is_blamed.then_some(HoldBegin {
+                site: event.hold_slot,
+                began_ns: event.hold_ns,
+            }),
             stack: u32::try_from(event.stack).ok(),
         }
     }

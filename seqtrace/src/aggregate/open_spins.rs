@@ -22,7 +22,8 @@ pub(super) fn count(batch: &mut Batch, stacks: bool) {
                 slot: key.slot,
                 side: side::READER,
                 tgid: spin.tgid,
-                reserved: 0,
+                command: spin.command,
+                cgroup: spin.cgroup,
                 comm: spin.comm,
             },
             TaskValue {

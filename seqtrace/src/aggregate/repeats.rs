@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregate::snapshot::SeqcountRow;
+use super::{command::CommandCost, snapshot::SeqcountRow};
 
 /// One run of a command that is run several times.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,9 @@ pub struct RepeatRow {
     pub wall_ns: u64,
     /// Events and time lost of all readers meanwhile, nanoseconds, by seqcount.
     pub seqcounts: BTreeMap<String, Share>,
+    /// What the command lost itself; `None`: its tasks are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandCost>,
 }
 
 /// Events and their time.
@@ -28,12 +31,18 @@ pub struct Share {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Repeats {
     before: BTreeMap<String, Share>,
+    command_before: CommandCost,
     rows: Vec<RepeatRow>,
 }
 
 impl Repeats {
     /// A run is over that lasted for `wall_ns`: what was added to the totals since the last one is its.
-    pub(super) fn end(&mut self, totals: &[SeqcountRow], wall_ns: u64) {
+    pub(super) fn end(
+        &mut self,
+        totals: &[SeqcountRow],
+        command: Option<CommandCost>,
+        wall_ns: u64,
+    ) {
         let now = shares(totals);
         let seqcounts = now.iter().map(|(name, now)| {
             let before = self.before.get(name).copied().unwrap_or_default();
@@ -46,8 +55,10 @@ impl Repeats {
         self.rows.push(RepeatRow {
             wall_ns,
             seqcounts: seqcounts.collect(),
+            command: command.as_ref().map(|now| now.since(&self.command_before)),
         });
         self.before = now;
+        self.command_before = command.unwrap_or_default();
     }
 
     pub(super) fn rows(&self) -> &[RepeatRow] {
@@ -113,8 +124,16 @@ mod tests {
     #[test]
     fn a_run_has_what_was_added_since_the_one_before() {
         let mut repeats = Repeats::default();
-        repeats.end(&totals(8, 90), 1000);
-        repeats.end(&totals(9, 101), 1200);
+        let command = |wall_ns, lost_ns| CommandCost {
+            wall_ns,
+            lost_ns,
+            ..CommandCost::default()
+        };
+        repeats.end(&totals(8, 90), Some(command(1000, 30)), 1000);
+        repeats.end(&totals(9, 101), Some(command(2200, 37)), 1200);
+        let own = repeats.rows().iter().map(|run| run.command.clone());
+        let own: Vec<_> = own.collect();
+        assert_eq!(own, [Some(command(1000, 30)), Some(command(1200, 7))]);
         let shares: Vec<_> = repeats.rows().iter().map(RepeatRow::all).collect();
         let share = |events, total_ns| Share { events, total_ns };
         assert_eq!(shares, [share(8, 90), share(1, 11)]);

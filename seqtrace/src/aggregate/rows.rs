@@ -45,8 +45,8 @@ impl SiteLabel {
     }
 }
 
-/// Tasks of one side at one site, by process and command.
-type Tasks<'a> = HashMap<(u32, u32), HashMap<(u32, &'a [u8; 16]), TaskValue>>;
+/// Tasks of one side at one site: by process, cgroup, whether it is of the command that is run, and name.
+type Tasks<'a> = HashMap<(u32, u32), HashMap<(u32, u64, u32, &'a [u8; 16]), TaskValue>>;
 
 /// One row for each site that was hit, most time lost first, then most events, then by name.
 pub(super) fn rows(labels: &[SiteLabel], batch: &Batch) -> Vec<Row> {
@@ -105,7 +105,7 @@ fn row(
         owned,
         unblamed,
         thinned_out,
-        filtered: _,
+        filtered,
         short,
         histogram,
     } = counters;
@@ -128,6 +128,7 @@ fn row(
         owned: *owned,
         unblamed: blame::unblamed(unblamed),
         thinned_out: *thinned_out,
+        filtered: *filtered,
         short: *short,
         p50_ns: histogram::quantile(&histogram, *max_ns, 0.50),
         p99_ns: histogram::quantile(&histogram, *max_ns, 0.99),
@@ -145,13 +146,14 @@ fn tasks(tasks: &[(TaskKey, TaskValue)]) -> Tasks<'_> {
             slot,
             side,
             tgid,
-            reserved: _,
+            command,
+            cgroup,
             comm,
         } = key;
         let sum = sorted
             .entry((*slot, *side))
             .or_default()
-            .entry((*tgid, comm))
+            .entry((*tgid, *cgroup, *command, comm))
             .or_insert(TaskValue {
                 tid: value.tid,
                 ..TaskValue::default()
@@ -167,10 +169,12 @@ fn task_rows(tasks: &Tasks<'_>, slot: u32, side: u32) -> Vec<TaskRow> {
         .get(&(slot, side))
         .into_iter()
         .flatten()
-        .map(|((tgid, comm), value)| TaskRow {
+        .map(|((tgid, cgroup, command, comm), value)| TaskRow {
             comm: comm::text(comm),
             tgid: *tgid,
             tid: value.tid as u32,
+            cgroup: (*cgroup != 0).then_some(*cgroup),
+            of_command: *command != 0,
             count: value.count,
             total_ns: value.total_ns,
         })
@@ -180,6 +184,8 @@ fn task_rows(tasks: &Tasks<'_>, slot: u32, side: u32) -> Vec<TaskRow> {
             Reverse((row.total_ns, row.count)),
             row.comm.clone(),
             row.tgid,
+            row.cgroup,
+            row.of_command,
         )
     });
     rows

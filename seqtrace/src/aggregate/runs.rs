@@ -66,7 +66,8 @@ mod tests {
             slot: 0,
             side: side::READER,
             tgid: 7,
-            reserved: 0,
+            command: 0,
+            cgroup: 0,
             comm: comm::bytes("reader"),
         };
         let value = TaskValue {
@@ -134,6 +135,8 @@ mod tests {
             time_ns: 20_000_000,
             duration_ns: 10_000_001,
             lock: 17,
+            cgroup: 0,
+            hold_ns: 0,
             slot: 0,
             kind: kind::UNCONVERGED,
             cpu: 1,
@@ -142,6 +145,8 @@ mod tests {
             stack: -14,
             owner_tid: 0,
             slept: 0,
+            hold_slot: u32::MAX,
+            command: 0,
             comm: comm::bytes("reader"),
             owner_comm: [0; 16],
         };

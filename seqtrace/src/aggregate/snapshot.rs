@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::governor::Figures;
 use crate::{
-    aggregate::{blame::BlameRow, filters::Filters, repeats::RepeatRow},
+    aggregate::{
+        blame::BlameRow, cgroups::CgroupRow, command::CommandCost, filters::Filters,
+        repeats::RepeatRow,
+    },
     discover::catalog::Lockname,
     plan::{Backend, Kind},
 };
@@ -45,8 +49,14 @@ pub struct Snapshot {
     /// The runs of a command that was run several times, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repeats: Vec<RepeatRow>,
+    /// What the command that was run lost itself; `None`: none was run, or its tasks are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandCost>,
     /// The longest events that came through the ring, longest first.
     pub events: Vec<EventRow>,
+    /// The cgroups that readers and events name, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cgroups: Vec<CgroupRow>,
     /// What became of all sites.
     pub coverage: Coverage,
     /// What was asked for, and what was left out for it; `None`: everything was asked for.
@@ -64,21 +74,12 @@ pub struct Snapshot {
     pub governor: Option<Governor>,
 }
 
-/// What the probes cost. Costs are parts of the time of all CPUs.
+/// What the probes cost, and what became of them for it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Governor {
-    /// The cost that is allowed.
-    pub budget: f64,
-    /// CPUs that are online.
-    pub cpus: u32,
-    /// What one trap costs, nanoseconds; `None`: it could not be measured, and traps are in no cost.
-    pub trap_ns: Option<u64>,
-    /// The cost in the last second.
-    pub now: f64,
-    /// The cost since the counting began.
-    pub mean: f64,
-    /// The highest cost in any second.
-    pub peak: f64,
+    /// What they cost.
+    #[serde(flatten)]
+    pub figures: Figures,
     /// What was turned down and came back, oldest first.
     pub decisions: Vec<DecisionRow>,
 }
@@ -164,6 +165,9 @@ pub struct Row {
     /// Hits that were passed over while the site was thinned; in no other number.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub thinned_out: u64,
+    /// Hits of tasks or on CPUs that were not asked for; in no other number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub filtered: u64,
     /// Blocks, spins and holds that lasted for less than was asked for; of the other numbers in `hits` only.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub short: u64,
@@ -243,8 +247,8 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// One process and command.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+/// One process and command in one cgroup.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct TaskRow {
     /// Command name.
     pub comm: String,
@@ -252,6 +256,12 @@ pub struct TaskRow {
     pub tgid: u32,
     /// Thread id of the first event seen.
     pub tid: u32,
+    /// Id of its cgroup, see [`Snapshot::cgroups`]; `None` when it is not known, as of owners.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<u64>,
+    /// Whether it is of the command that was run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_command: bool,
     /// Events.
     pub count: u64,
     /// Time, nanoseconds.
@@ -309,6 +319,9 @@ pub struct EventRow {
     pub tid: u32,
     /// Reader's command name.
     pub comm: String,
+    /// Id of the reader's cgroup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<u64>,
     /// For runs the failed checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<u64>,

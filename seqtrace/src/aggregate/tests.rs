@@ -77,7 +77,8 @@ fn task(slot: u32, side: u32, comm: &str, count: u64, total_ns: u64) -> (TaskKey
         slot,
         side,
         tgid: 100,
-        reserved: 0,
+        command: 0,
+        cgroup: 0,
         comm: comm::bytes(comm),
     };
     let value = TaskValue {
@@ -107,7 +108,8 @@ fn open_spin(slot: u32, tid: u32, duration_ns: u64) -> (WaitKey, SpinState) {
         tgid: 100,
         stack: 5,
         cpu: 1,
-        reserved: 0,
+        command: 0,
+        cgroup: 0,
         comm: comm::bytes("reader"),
         edge: Edge::unknown(reason::NOT_FOLLOWED),
     };
@@ -119,6 +121,8 @@ fn event(slot: u32, time_ns: u64, duration_ns: u64) -> Event {
         time_ns,
         duration_ns,
         lock: 0,
+        cgroup: 0,
+        hold_ns: 0,
         slot,
         kind: event::kind::SPIN,
         cpu: 1,
@@ -127,6 +131,8 @@ fn event(slot: u32, time_ns: u64, duration_ns: u64) -> Event {
         stack: 5,
         owner_tid: 0,
         slept: 0,
+        hold_slot: Edge::NO_SLOT,
+        command: 0,
         comm: comm::bytes("reader"),
         owner_comm: [0; 16],
     }

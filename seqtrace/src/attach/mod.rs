@@ -7,6 +7,7 @@ pub mod refusal;
 pub mod session;
 pub mod watch;
 
+mod command;
 mod contention;
 mod demand;
 mod filter;
@@ -25,6 +26,7 @@ mod table;
 mod trap;
 
 pub use self::{
+    command::CommandTree,
     meter::Meter,
     missed::{Fired, Missed},
     object::{AttachOptions, MapSizes, TaskLayout},

@@ -12,9 +12,12 @@ use seqtrace_common::{
     site::{ReturnBits, SiteEntry},
 };
 
-use super::{contention, filter, sample, table::Table};
+use super::{command::PROGRAM, contention, filter, sample, table::Table};
 use crate::{
-    kernel::object::{OBJECT, refused},
+    kernel::{
+        cgroups,
+        object::{OBJECT, refused},
+    },
     plan::TaskFilter,
 };
 
@@ -29,6 +32,13 @@ pub struct AttachOptions {
     pub converge_ns: Option<u64>,
     /// Walk the readers' stacks and count by stack.
     pub stacks: bool,
+    /// Note who met a loss, for one loss on one CPU this often at most, in nanoseconds; `None`: never.
+    pub notes_ns: Option<u64>,
+    /// Write holds that lasted for the threshold at least to the ring too.
+    pub holds: bool,
+    /// Follow so many processes of a command that is run, those that are over included
+    /// ([`super::Session::command`]); `None`: there is none.
+    pub command: Option<u32>,
     /// Measure what the probes cost ([`super::Meter`]).
     pub meter: bool,
     /// Which tasks are counted.
@@ -108,6 +118,9 @@ pub(super) fn load(
         converge_ns: _,
         stacks,
         meter: _,
+        notes_ns: _,
+        holds: _,
+        command,
         filter,
         sizes,
     } = options;
@@ -162,6 +175,7 @@ pub(super) fn load(
         .map_max_entries("HOLDS", used(table.has_increments(), holds))
         .map_max_entries("BLAMES", blames)
         .map_max_entries("TASKS", tasks)
+        .map_max_entries("COMMANDS", command.unwrap_or(1))
         .map_max_entries("STACKS", used(*stacks, stack_ids))
         .map_max_entries("STACK_COUNTS", used(*stacks, stack_counts))
         .map_max_entries(
@@ -189,9 +203,7 @@ pub(super) fn load(
             Program::PerfEvent(program) if name == sample::PROGRAM && !table.cold.is_empty() => {
                 program.load()
             }
-            Program::RawTracePoint(program)
-                if contention::PROGRAMS.contains(&name) && !table.returns.is_empty() =>
-            {
+            Program::RawTracePoint(program) if needs_tracepoint(name, table, options) => {
                 program.load()
             }
             // The one that reads text is for discovery.
@@ -200,6 +212,12 @@ pub(super) fn load(
         .map_err(|error| refused(name, error))?;
     }
     Ok(ebpf)
+}
+
+/// Whether the program at a tracepoint is needed: that of the contended locks, or of new processes.
+fn needs_tracepoint(name: &str, table: &Table, options: &AttachOptions) -> bool {
+    (contention::PROGRAMS.contains(&name) && !table.returns.is_empty())
+        || (name == PROGRAM && options.command.is_some())
 }
 
 /// Says how the keys of `RETURNS` are told from most other words.
@@ -258,9 +276,17 @@ fn settings(layout: &TaskLayout, options: &AttachOptions) -> Settings {
     Settings {
         threshold_ns: options.threshold_ns.unwrap_or(u64::MAX),
         converge_ns: options.converge_ns.unwrap_or(u64::MAX),
+        notes_ns: options
+            .notes_ns
+            .filter(|_| options.threshold_ns.is_some())
+            .unwrap_or(0),
         sample_ns: SAMPLE_NS,
         stacks: u32::from(options.stacks),
         events: u32::from(options.threshold_ns.is_some()),
+        holds: u32::from(options.holds && options.threshold_ns.is_some()),
+        cgroups: u32::from(cgroups::are_there()),
+        command: u32::from(options.command.is_some()),
+        reserved: 0,
         task_pid: pid,
         task_tgid: tgid,
         task_comm: comm,

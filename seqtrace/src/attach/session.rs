@@ -17,6 +17,7 @@ use aya::{
 use seqtrace_common::site::SiteEntry;
 
 use super::{
+    command::{CommandTree, Follower},
     contention::Contention,
     meter::Meter,
     missed::Missed,
@@ -58,6 +59,7 @@ pub struct Session {
     kprobes: Option<Probes>,
     contention: Option<Contention>,
     sampler: Option<Sampler>,
+    follower: Option<Follower>,
     pub(super) ebpf: Ebpf,
     pub(super) words: Vec<SlotWord>,
     slots: u32,
@@ -115,6 +117,7 @@ impl Session {
             kprobes,
             contention: None,
             sampler: None,
+            follower: None,
             ebpf,
             words: table.words.clone(),
             slots: slots.try_into().context("failed to number the sites")?,
@@ -177,6 +180,9 @@ impl Session {
         }
         if !table.cold.is_empty() {
             self.sampler = Some(Sampler::start(&mut self.ebpf)?);
+        }
+        if self.options.command.is_some() {
+            self.follower = Some(Follower::start(&mut self.ebpf)?);
         }
         match &mut self.kprobes {
             Some(kprobes) => kprobes.start(&mut self.ebpf),
@@ -288,6 +294,7 @@ impl Session {
     pub fn detach(&mut self, mut progress: impl FnMut(Progress)) {
         self.sampler = None;
         self.contention = None;
+        self.follower = None;
         let Some(kprobes) = &mut self.kprobes else {
             return;
         };
@@ -366,6 +373,19 @@ impl Session {
     /// When the counting began: right after the last probe was attached.
     pub fn began(&self) -> Instant {
         self.began
+    }
+
+    /// What tells the kernel side where the command begins that is followed; `None`: none is
+    /// ([`AttachOptions::command`]).
+    ///
+    /// # Errors
+    ///
+    /// When it was taken before.
+    pub fn command(&mut self) -> Result<Option<CommandTree>> {
+        let is_followed = self.follower.is_some();
+        is_followed
+            .then(|| CommandTree::take(&mut self.ebpf))
+            .transpose()
     }
 
     /// What asks the kernel for the events that no program saw.

@@ -8,6 +8,11 @@ use super::{OnWaitArguments, TraceArguments, duration};
 
 /// Options of `flame`.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  sudo seqtrace flame -d 10s -o f.svg              a flamegraph of the readers, by time lost
+  sudo seqtrace flame -d 10s -o f.pb.gz            the same stacks, for pprof
+  sudo seqtrace flame -d 10s -o f.speedscope.json  the same, for https://www.speedscope.app
+  seqtrace flame out.seqtrace --blame -o f.svg     of a recording: readers, and on them their writers")]
 pub struct FlameArguments {
     /// Draw this recording instead of tracing; needs no root
     #[arg(value_name = "FILE", conflicts_with_all = ["duration", "run"])]
@@ -18,7 +23,7 @@ pub struct FlameArguments {
     /// Stop after this time [default: when COMMAND ends, or Ctrl-C]
     #[arg(short, long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
-    /// Format of the file [default: by its name, `.folded` or `.txt` for folded stacks, else SVG]
+    /// Format of the file [default: by its name, SVG where that tells none]
     #[arg(short, long, value_enum)]
     pub format: Option<FlameFormat>,
     /// What the width of a frame is
@@ -41,10 +46,14 @@ pub struct FlameArguments {
 /// Formats that `flame` writes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum FlameFormat {
-    /// A flamegraph as SVG
+    /// A flamegraph (any other name)
     Svg,
-    /// Folded stacks, a line each, for other tools
+    /// Folded stacks, a line each, for other tools (`.folded`, `.txt`)
     Folded,
+    /// A profile for pprof (`.pb.gz`): stacks of readers by time and by number
+    Pprof,
+    /// A document for speedscope (`.speedscope.json`): the same
+    Speedscope,
 }
 
 /// What a stack weighs.

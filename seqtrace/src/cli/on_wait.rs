@@ -9,10 +9,10 @@ use super::duration;
 /// What long waits set off.
 #[derive(Args, Debug)]
 pub struct OnWaitArguments {
-    /// What a wait of at least TIME sets off: `10ms:print` a line on stderr, `10ms:exec COMMAND` a command of
-    /// the shell, which is told the wait in variables SEQTRACE_*, `10ms:stop` the end, `10ms:save` (`record`
-    /// only) a recording of the time that --last says; looked at once in an interval, and may be given
-    /// several times
+    /// What a wait of at least TIME sets off: `10ms:print` a line on stderr, in the live view at its foot,
+    /// `10ms:exec COMMAND` a command of the shell, which is told the wait in variables SEQTRACE_*, `10ms:stop`
+    /// the end, `10ms:save` with `record` a recording of the time that --last says, in the live view what the
+    /// key `s` saves; looked at once in an interval, and may be given several times
     #[arg(long, value_name = "TIME:ACTION")]
     pub on_wait: Vec<OnWait>,
 }

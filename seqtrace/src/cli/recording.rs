@@ -54,6 +54,11 @@ pub struct RecordArguments {
 
 /// Options of `report`.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  seqtrace report a.seqtrace                       what stat prints
+  seqtrace report a.seqtrace --by task             what each process lost, and what others lost waiting for it
+  seqtrace report a.seqtrace --by cgroup           what each container and systemd unit lost
+  seqtrace report a.seqtrace --csv --sort max      a line for each site, for other tools")]
 pub struct ReportArguments {
     /// The recording
     #[arg(value_name = "FILE")]
@@ -88,6 +93,8 @@ pub enum ByArgument {
     Site,
     /// A process
     Task,
+    /// A cgroup: a container, a systemd unit
+    Cgroup,
     /// A kernel stack of readers
     Stack,
 }

@@ -45,6 +45,8 @@ pub struct Batch {
     /// Every record that came since the last batch or [`Arrivals`], in the order in which they came;
     /// empty unless asked for.
     pub records: Vec<Event>,
+    /// Who met a loss, as far as notes were asked for and there was room; oldest first.
+    pub notes: Vec<Event>,
     /// Samples of the CPU clock that hit no site; `None` where none are taken.
     pub samples_elsewhere: Option<u64>,
     /// Losses added up over the CPUs, by index (`seqtrace_common::loss`).

@@ -253,6 +253,7 @@ impl Collector {
         batch.losses[loss::NESTED as usize] += fired.nested;
         (batch.events, batch.events_left_out) = self.inbox.take_longest();
         batch.records = self.inbox.take_each();
+        batch.notes = self.inbox.take_notes();
         self.read_frames(&mut batch);
         Ok(batch)
     }

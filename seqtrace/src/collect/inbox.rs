@@ -3,12 +3,15 @@
 
 use std::mem;
 
-use seqtrace_common::event::Event;
+use seqtrace_common::event::{Event, kind};
 
 use super::longest::Longest;
 
 /// Records after which they should be taken away, where every one is kept.
 const ROOM: usize = 8192;
+
+/// Notes that are kept between two batches.
+const NOTES: usize = 64;
 
 /// The records since the last batch.
 #[derive(Debug, Default)]
@@ -16,6 +19,7 @@ pub(super) struct Inbox {
     longest: Longest,
     /// Every one, where that is asked for.
     each: Option<Vec<Event>>,
+    notes: Vec<Event>,
 }
 
 impl Inbox {
@@ -26,10 +30,20 @@ impl Inbox {
 
     /// Takes a record in.
     pub(super) fn push(&mut self, event: Event) {
+        if event.kind == kind::NOTE {
+            // Not each is told as it is.
+            if self.notes.len() < NOTES {
+                self.notes.push(event);
+            }
+            return;
+        }
         if let Some(each) = &mut self.each {
             each.push(event);
         }
-        self.longest.push(event);
+        // Those that are shown as the longest are readers.
+        if event.kind != kind::HOLD {
+            self.longest.push(event);
+        }
     }
 
     /// Whether records should be taken away before others come.
@@ -40,6 +54,11 @@ impl Inbox {
     /// Hands out every record since this was asked last; none where they are not kept.
     pub(super) fn take_each(&mut self) -> Vec<Event> {
         self.each.as_mut().map(mem::take).unwrap_or_default()
+    }
+
+    /// Hands out the notes since this was asked last.
+    pub(super) fn take_notes(&mut self) -> Vec<Event> {
+        mem::take(&mut self.notes)
     }
 
     /// Hands out the longest since this was asked last, oldest first, and how many were left out.
@@ -69,6 +88,34 @@ mod tests {
         assert_eq!(inbox.take_each(), [event(2), event(3)]);
         assert_eq!(inbox.take_each(), []);
         assert_eq!(inbox.take_longest().0.len(), 3);
+    }
+
+    #[test]
+    fn a_note_is_no_record() {
+        let mut inbox = Inbox::default();
+        inbox.keep_each();
+        let mut note = event(1);
+        note.kind = kind::NOTE;
+        for _ in 0..=NOTES {
+            inbox.push(note);
+        }
+        assert_eq!(
+            (inbox.take_each(), inbox.take_longest().0),
+            (vec![], vec![])
+        );
+        assert_eq!(inbox.take_notes(), [note; NOTES]);
+        assert_eq!(inbox.take_notes(), []);
+    }
+
+    #[test]
+    fn a_hold_is_none_of_the_longest() {
+        let mut inbox = Inbox::default();
+        inbox.keep_each();
+        let mut hold = event(1);
+        hold.kind = kind::HOLD;
+        inbox.push(hold);
+        assert_eq!(inbox.take_each(), [hold]);
+        assert_eq!(inbox.take_longest().0, []);
     }
 
     #[test]

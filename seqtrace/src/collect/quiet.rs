@@ -67,7 +67,12 @@ impl Reaped {
     /// Counts a wait as the kernel side would have.
     pub(super) fn count(&mut self, key: WaitKey, spin: &SpinState, room: Room) {
         let SpinState {
-            tgid, stack, comm, ..
+            tgid,
+            stack,
+            comm,
+            command,
+            cgroup,
+            ..
         } = *spin;
         let WaitKey { slot, tid: _ } = key;
         let duration_ns = spin.duration_ns();
@@ -85,7 +90,8 @@ impl Reaped {
             slot,
             side: side::READER,
             tgid,
-            reserved: 0,
+            command,
+            cgroup,
             comm,
         };
         if let Some(value) = bounded(&mut self.tasks, task, room.tasks) {
@@ -216,7 +222,8 @@ mod tests {
             tgid: 50,
             stack: 3,
             cpu: 0,
-            reserved: 0,
+            command: 0,
+            cgroup: 0,
             comm: *b"reader\0\0\0\0\0\0\0\0\0\0",
             edge: Edge::unknown(reason::WRITER_GONE),
         }
@@ -297,7 +304,8 @@ mod tests {
             slot: 1,
             side: side::READER,
             tgid: 50,
-            reserved: 0,
+            command: 0,
+            cgroup: 0,
             comm: *b"reader\0\0\0\0\0\0\0\0\0\0",
         };
         batch.tasks.push((

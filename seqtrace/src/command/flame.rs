@@ -15,7 +15,7 @@ use crate::{
     export::{
         flamegraph,
         folded::{self, Stacks, Weight},
-        table,
+        pprof, speedscope, table,
     },
 };
 
@@ -60,6 +60,8 @@ fn draw(flame: &Flame, snapshot: &Snapshot) -> Result<()> {
     let bytes = match flame.format {
         FlameFormat::Svg => flamegraph::svg(snapshot, weight, stacks)?,
         FlameFormat::Folded => folded::document(snapshot, weight, stacks).into_bytes(),
+        FlameFormat::Pprof => pprof::profile(snapshot),
+        FlameFormat::Speedscope => speedscope::document(snapshot).into_bytes(),
     };
     match &flame.output {
         None => io::stdout().write_all(&bytes)?,

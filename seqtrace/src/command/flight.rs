@@ -104,6 +104,10 @@ impl Observer for Flight {
         true
     }
 
+    fn wants_holds(&self) -> bool {
+        true
+    }
+
     fn begin(&mut self, snapshot: &Snapshot) -> Result<()> {
         let header = record::header(snapshot, 1)?;
         self.last.begin(header.began_ns, snapshot);

@@ -2,11 +2,13 @@
 
 use std::{
     io::{self, Write as _},
+    mem,
     sync::{Arc, mpsc},
     time::Duration,
 };
 
 use anyhow::Result;
+use log::warn;
 use tokio::sync::watch;
 
 use crate::{
@@ -14,7 +16,9 @@ use crate::{
     cli::Colour,
     command::{
         interrupt::Interrupt,
+        observe::Observer,
         report::{finish, print, size},
+        save,
         screen::{Controls, Screen},
         terminal,
         trace::{self, Outcome, Request},
@@ -80,17 +84,59 @@ async fn screen(
         interval,
         recorded: None,
     };
-    let colour = is_colourful(view.colour);
-    let mut screen = None;
-    trace::trace(&request, interrupt, move |snapshot: &Arc<Snapshot>| {
-        let screen = match &mut screen {
+    let mut shown = Shown {
+        colour: is_colourful(view.colour),
+        controls,
+        failed,
+        screen: None,
+        is_due: false,
+    };
+    trace::observed(&request, interrupt, &mut shown).await
+}
+
+/// A screen, from the first numbers on.
+struct Shown {
+    colour: bool,
+    controls: Controls,
+    failed: mpsc::Sender<anyhow::Error>,
+    screen: Option<Screen>,
+    /// Whether a wait came since the last numbers for which they are to be saved.
+    is_due: bool,
+}
+
+impl Observer for Shown {
+    fn snapshot(&mut self, snapshot: &Arc<Snapshot>) -> Result<()> {
+        let screen = match &mut self.screen {
             Some(screen) => screen,
-            None => screen.insert(Screen::open(colour, controls.clone(), failed.clone())?),
+            None => self.screen.insert(Screen::open(
+                self.colour,
+                self.controls.clone(),
+                self.failed.clone(),
+            )?),
         };
         screen.show(snapshot);
+        if mem::take(&mut self.is_due) {
+            let told = saved(snapshot);
+            warn!("--on-wait: {told}");
+            screen.tell(&told);
+        }
         Ok(())
-    })
-    .await
+    }
+
+    fn told(&mut self, line: &str) {
+        if let Some(screen) = &self.screen {
+            screen.tell(line);
+        }
+    }
+
+    fn save(&mut self) {
+        self.is_due = true;
+    }
+
+    fn over(&mut self) {
+        // It has the terminal, and what follows is told there.
+        self.screen = None;
+    }
 }
 
 /// Whether the screen has colours.
@@ -105,9 +151,21 @@ pub(super) fn is_colourful(colour: Colour) -> bool {
 /// A run with a table each interval.
 async fn lines(view: View, trace: &Trace, interrupt: &Interrupt) -> Result<Outcome> {
     let span = span(view);
-    let mut before: Option<Arc<Snapshot>> = None;
-    trace::trace(&request(view, trace, &span), interrupt, |now| {
-        let change = match &before {
+    let mut lines = Lines::default();
+    trace::observed(&request(view, trace, &span), interrupt, &mut lines).await
+}
+
+/// Tables, one below the other.
+#[derive(Default)]
+struct Lines {
+    before: Option<Arc<Snapshot>>,
+    /// As [`Shown::is_due`].
+    is_due: bool,
+}
+
+impl Observer for Lines {
+    fn snapshot(&mut self, now: &Arc<Snapshot>) -> Result<()> {
+        let change = match &self.before {
             Some(before) => now.since(before),
             None => now.since_start(),
         };
@@ -115,10 +173,21 @@ async fn lines(view: View, trace: &Trace, interrupt: &Interrupt) -> Result<Outco
         let mut out = io::stdout().lock();
         writeln!(out, "{}", live::screen(now, &change, width, height))?;
         out.flush()?;
-        before = Some(Arc::clone(now));
+        self.before = Some(Arc::clone(now));
+        if mem::take(&mut self.is_due) {
+            warn!("--on-wait: {}", saved(now));
+        }
         Ok(())
-    })
-    .await
+    }
+
+    fn save(&mut self) {
+        self.is_due = true;
+    }
+}
+
+/// Saves as the key does; says what was saved, or why nothing was.
+fn saved(snapshot: &Snapshot) -> String {
+    save::save(snapshot, None).unwrap_or_else(|error| format!("{error:#}"))
 }
 
 fn span(view: View) -> Span {

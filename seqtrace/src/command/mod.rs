@@ -19,6 +19,7 @@ mod inlined;
 pub mod interrupt;
 pub mod live;
 pub mod observe;
+mod notes;
 mod on_wait;
 pub mod order;
 pub mod prepare;

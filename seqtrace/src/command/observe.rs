@@ -58,6 +58,11 @@ pub trait Observer {
         false
     }
 
+    /// Whether holds are to be among these records.
+    fn wants_holds(&self) -> bool {
+        false
+    }
+
     /// Counting begins.
     ///
     /// # Errors
@@ -76,7 +81,8 @@ pub trait Observer {
         Ok(())
     }
 
-    /// These spins are not known to be over, at the end of an interval.
+    /// These spins are not known to be over, at the end of an interval; only where they are
+    /// [wanted](Self::wants_open).
     ///
     /// # Errors
     ///
@@ -95,6 +101,14 @@ pub trait Observer {
     /// Why the run is to end now, with its numbers: `because the disk is full`; `None`: it goes on.
     fn wants_end(&self) -> Option<String> {
         None
+    }
+
+    /// A wait came that is to be told, in these words; they are in the log already.
+    fn told(&mut self, _line: &str) {}
+
+    /// Whether it is shown the spins that are not known to be over.
+    fn wants_open(&self) -> bool {
+        false
     }
 
     /// A wait came for which the last of what was shown is to be saved.

@@ -1,14 +1,14 @@
 //! `--on-wait`: what one long wait sets off, looked at once in an interval.
 
 use std::{
-    io,
+    io, mem,
     process::{Child, Command, Stdio},
     sync::Arc,
 };
 
 use anyhow::Result;
 use log::warn;
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 use seqtrace_common::event::kind;
 
 use crate::{
@@ -30,10 +30,13 @@ pub(super) struct Watchful<'a, O> {
     /// Waits that found it running still.
     passed_over: u64,
     ended: Option<String>,
-    /// Spins that have set something off before they were known to be over: the trigger's number, the site,
-    /// the reader and the beginning.
-    told: FxHashSet<(usize, u32, u32, u64)>,
+    /// Spins that have set something off before they were known to be over, and whether they were open when
+    /// that was looked at last.
+    told: FxHashMap<Told, bool>,
 }
+
+/// The trigger's number, the site, the reader and the beginning.
+type Told = (usize, u32, u32, u64);
 
 impl<'a, O: Observer> Watchful<'a, O> {
     pub(super) fn new(observer: &'a mut O, triggers: &'a [OnWait]) -> Self {
@@ -43,7 +46,7 @@ impl<'a, O: Observer> Watchful<'a, O> {
             command: None,
             passed_over: 0,
             ended: None,
-            told: FxHashSet::default(),
+            told: FxHashMap::default(),
         }
     }
 
@@ -55,15 +58,19 @@ impl<'a, O: Observer> Watchful<'a, O> {
             }
             let key = (number, wait.site, wait.tid, wait.began_ns());
             let is_told = if is_open {
-                !self.told.insert(key)
+                self.told.insert(key, true).is_some()
             } else {
-                self.told.remove(&key)
+                self.told.remove(&key).is_some()
             };
             if is_told {
                 continue;
             }
             match action {
-                Action::Print => warn!("{}", line(label, wait)),
+                Action::Print => {
+                    let line = line(label, wait);
+                    warn!("{line}");
+                    self.observer.told(&line);
+                }
                 Action::Save => self.observer.save(),
                 Action::Exec(command) => self.exec(command, label, wait),
                 Action::Stop => {
@@ -71,6 +78,17 @@ impl<'a, O: Observer> Watchful<'a, O> {
                     self.ended.get_or_insert_with(told);
                 }
             }
+        }
+    }
+
+    /// Looks at all spins that are open. One that is so no longer is forgotten an interval later: that it is over
+    /// may be told after this.
+    fn look_at_open<'s>(&mut self, open: impl Iterator<Item = (&'s SiteLabel, Occurrence)>) {
+        let before = mem::take(&mut self.told);
+        let lately = before.into_iter().filter(|(_, was_open)| *was_open);
+        self.told = lately.map(|(key, _)| (key, false)).collect();
+        for (label, wait) in open {
+            self.look(label, &wait, true);
         }
     }
 
@@ -93,6 +111,22 @@ impl<O: Observer> Observer for Watchful<'_, O> {
         self.observer.wants_records() || !self.triggers.is_empty()
     }
 
+    fn wants_holds(&self) -> bool {
+        self.observer.wants_holds()
+    }
+
+    fn wants_open(&self) -> bool {
+        self.observer.wants_open() || !self.triggers.is_empty()
+    }
+
+    fn told(&mut self, line: &str) {
+        self.observer.told(line);
+    }
+
+    fn save(&mut self) {
+        self.observer.save();
+    }
+
     fn begin(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.observer.begin(snapshot)
     }
@@ -108,9 +142,7 @@ impl<O: Observer> Observer for Watchful<'_, O> {
     }
 
     fn open(&mut self, open: &Records<'_>) -> Result<()> {
-        for (label, wait, _) in open.wanted() {
-            self.look(label, &wait, true);
-        }
+        self.look_at_open(open.wanted().map(|(label, wait, _)| (label, wait)));
         self.observer.open(open)
     }
 
@@ -263,6 +295,33 @@ mod tests {
         assert!(watchful.told.is_empty());
         watchful.look(&label(), &wait(13_000_000), false);
         assert_eq!(counted.0, 2);
+    }
+
+    #[test]
+    fn a_spin_that_is_open_no_longer_is_forgotten_after_its_end_could_come() {
+        let triggers = on(Duration::from_millis(10), Action::Save);
+        let mut counted = Counted(0);
+        let mut watchful = Watchful::new(&mut counted, &triggers);
+        let site = label();
+        let spin = |tid, duration_ns| Occurrence {
+            time_ns: 500 + duration_ns,
+            tid,
+            ..wait(duration_ns)
+        };
+        let open = |tids: &[u32], duration_ns| {
+            let spins = tids.iter().map(|tid| (&site, spin(*tid, duration_ns)));
+            spins.collect::<Vec<_>>().into_iter()
+        };
+        watchful.look_at_open(open(&[1, 2], 11_000_000));
+        watchful.look_at_open(open(&[1], 12_000_000));
+        assert_eq!(watchful.told.len(), 2, "the end of the second may come yet");
+        watchful.look(&site, &spin(2, 11_500_000), false);
+        watchful.look_at_open(open(&[1], 13_000_000));
+        watchful.look_at_open(open(&[], 0));
+        assert_eq!(watchful.told.len(), 1);
+        watchful.look_at_open(open(&[], 0));
+        assert!(watchful.told.is_empty());
+        assert_eq!(counted.0, 2, "each was told once");
     }
 
     #[test]

@@ -190,6 +190,10 @@ impl Observer for Recorder {
         true
     }
 
+    fn wants_holds(&self) -> bool {
+        true
+    }
+
     fn begin(&mut self, snapshot: &Snapshot) -> Result<()> {
         let done = self.next_part(snapshot);
         self.keep(done);

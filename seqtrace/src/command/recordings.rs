@@ -59,6 +59,7 @@ fn kind(by: ByArgument) -> By {
         ByArgument::Seqcount => By::Seqcount,
         ByArgument::Site => By::Site,
         ByArgument::Task => By::Task,
+        ByArgument::Cgroup => By::Cgroup,
         ByArgument::Stack => By::Stack,
     }
 }

@@ -16,18 +16,24 @@ use tokio::{
 
 use crate::{
     aggregate::{Aggregate, snapshot::Snapshot},
+    attach::CommandTree,
     collect::{Collector, batch::News},
     command::{
         child::{Child, Program},
         demand::WritersOnDemand,
         govern::{self, Shared, Watchdog},
         interrupt::Interrupt,
+        notes,
         observe::{Observer, Records},
         start,
         trace::Request,
     },
     config::{Blame, Trace},
-    kernel::{modules, running::VMLINUX},
+    kernel::{
+        cgroups::{self, Cgroups},
+        modules,
+        running::VMLINUX,
+    },
     plan::{Plan, demand::Limits},
 };
 
@@ -57,6 +63,8 @@ pub(super) struct Run<'a> {
     /// Modules that were unloaded while they were probed.
     pub(super) departed: BTreeSet<String>,
     writers: Option<WritersOnDemand>,
+    cgroups: Option<Cgroups>,
+    command: Option<CommandTree>,
     max_events: Option<u64>,
 }
 
@@ -67,9 +75,10 @@ impl<'a> Run<'a> {
         aggregate: Aggregate,
         collector: Collector,
         refusals: Vec<(u32, String)>,
+        command: Option<CommandTree>,
         trace: &Trace,
     ) -> Self {
-        Self {
+        let mut run = Self {
             aggregate,
             collector,
             watchdog: None,
@@ -78,8 +87,17 @@ impl<'a> Run<'a> {
             modules: planned_modules(plan),
             departed: BTreeSet::new(),
             writers: writers(plan, trace),
+            cgroups: None,
+            command,
             max_events: trace.limits.max_events,
+        };
+        if cgroups::are_there() {
+            match Cgroups::read() {
+                Ok(cgroups) => run.cgroups = Some(cgroups),
+                Err(error) => run.note(format!("cgroups are told by their ids: {error:#}")),
+            }
         }
+        run
     }
 
     /// Has the cost kept within the budget from now on.
@@ -117,9 +135,9 @@ impl<'a> Run<'a> {
             || self.max_events.is_some()
             || self.writers.is_some()
             || !request.trace.on_wait.is_empty();
-        let mut child = program.as_ref().map(Program::start).transpose()?;
-        let mut left = request.span.repeat;
         let mut since = Instant::now();
+        let mut child = self.start(program.as_ref())?;
+        let mut left = request.span.repeat;
         let mut chosen = request.chosen.clone();
         if let (Some(_), Some(interval)) = (&chosen, request.interval) {
             self.collector.pace(SOON.min(interval), interval);
@@ -130,6 +148,7 @@ impl<'a> Run<'a> {
                 () = interrupt.wait() => break,
                 status = ended(child.as_mut()) => {
                     let status = status?;
+                    self.aggregate.lengthen_command(super::trace::nanoseconds(since.elapsed()));
                     if request.span.repeat > 1 {
                         self.end_run(since, observer)?;
                     }
@@ -137,11 +156,14 @@ impl<'a> Run<'a> {
                     if left == 0 || !status.success() {
                         return Ok(Ending::ByItself(status));
                     }
-                    child = program.as_ref().map(Program::start).transpose()?;
                     since = Instant::now();
+                    child = self.start(program.as_ref())?;
                 }
                 () = passed(deadline) => break,
-                () = wild(self.watchdog.as_ref()) => return Ok(Ending::Wild(child)),
+                () = wild(self.watchdog.as_ref()) => {
+                    self.aggregate.lengthen_command(super::trace::nanoseconds(since.elapsed()));
+                    return Ok(Ending::Wild(child));
+                }
                 interval = choice(&mut chosen) => self.collector.pace(interval, interval),
                 news = next(&mut self.collector, is_read) => {
                     let is_tick = self.take_in(news?, observer)?;
@@ -152,6 +174,7 @@ impl<'a> Run<'a> {
                     if !is_tick {
                         continue;
                     }
+                    self.name_cgroups();
                     self.look_for_departed()?;
                     if !is_read {
                         continue;
@@ -171,7 +194,30 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        self.aggregate
+            .lengthen_command(super::trace::nanoseconds(since.elapsed()));
         Ok(child.map_or(Ending::Nothing, Ending::Running))
+    }
+
+    /// Starts the command, if there is one, and has its tasks followed.
+    fn start(&mut self, program: Option<&Program>) -> Result<Option<Child>> {
+        let Some(program) = program else {
+            return Ok(None);
+        };
+        let Some(command) = &mut self.command else {
+            return program.start().map(Some);
+        };
+        let child = command.adopt(|| program.start())?;
+        if command.is_followed() {
+            self.aggregate.follow_command();
+        } else {
+            self.command = None;
+            self.note(
+                "what the command lost itself is not known: processes have other ids in this container"
+                    .to_owned(),
+            );
+        }
+        Ok(Some(child))
     }
 
     /// Tells what the run of the command that began at `since` brought.
@@ -192,6 +238,7 @@ impl<'a> Run<'a> {
                 Ok(false)
             }
             Some(News::Batch(batch)) => {
+                notes::tell(&batch.notes);
                 let records = Records {
                     aggregate: &self.aggregate,
                     records: &batch.records,
@@ -199,15 +246,27 @@ impl<'a> Run<'a> {
                 };
                 observer.records(&records)?;
                 self.aggregate.add(*batch);
-                let open: Vec<Event> = self.aggregate.open_spins().collect();
-                observer.open(&Records {
-                    aggregate: &self.aggregate,
-                    records: &open,
-                    frames: &HashMap::new(),
-                })?;
+                if observer.wants_open() {
+                    let open: Vec<Event> = self.aggregate.open_spins().collect();
+                    observer.open(&Records {
+                        aggregate: &self.aggregate,
+                        records: &open,
+                        frames: &HashMap::new(),
+                    })?;
+                }
                 Ok(true)
             }
         }
+    }
+
+    /// Keeps the paths of cgroups that may be gone when somebody asks, and names those that were counted in.
+    pub(super) fn name_cgroups(&mut self) {
+        let Some(cgroups) = &mut self.cgroups else {
+            return;
+        };
+        cgroups.look();
+        let paths = cgroups.paths(&self.aggregate.cgroups());
+        self.aggregate.name_cgroups(paths);
     }
 
     fn take_report(&mut self) {

@@ -44,6 +44,7 @@ pub struct Controls {
 #[derive(Debug)]
 pub struct Screen {
     snapshots: Option<watch::Sender<Option<Arc<Snapshot>>>>,
+    lines: watch::Sender<String>,
     ended: channel::Receiver<()>,
 }
 
@@ -59,12 +60,13 @@ impl Screen {
         failed: channel::Sender<anyhow::Error>,
     ) -> Result<Self> {
         let (snapshots, newest) = watch::channel(None);
+        let (lines, told) = watch::channel(String::new());
         let (end, ended) = channel::channel();
         let work = move || {
             // Dropped last: whoever waits for it finds the terminal as it was.
             let _end: channel::Sender<()> = end;
             let _stop = StopAtEnd(controls.interrupt.clone());
-            if let Err(error) = show(colour, &controls, newest) {
+            if let Err(error) = show(colour, &controls, newest, told) {
                 // Nobody listens when the run is over.
                 let _unheard = failed.send(error);
             }
@@ -75,8 +77,14 @@ impl Screen {
             .context("failed to start the thread of the screen")?;
         Ok(Self {
             snapshots: Some(snapshots),
+            lines,
             ended,
         })
+    }
+
+    /// Shows `line` at the foot until a key is pressed or another comes.
+    pub fn tell(&self, line: &str) {
+        self.lines.send_replace(line.to_owned());
     }
 
     /// Shows `snapshot` as soon as it can be, in place of those that have not been shown yet.
@@ -109,6 +117,7 @@ fn show(
     colour: bool,
     controls: &Controls,
     mut newest: watch::Receiver<Option<Arc<Snapshot>>>,
+    mut told: watch::Receiver<String>,
 ) -> Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .build()
@@ -137,6 +146,8 @@ fn show(
             tokio::select! {
                 biased;
                 event = events.recv() => Happened::Event(event),
+                // The last one stays to be seen when nothing comes any more.
+                Ok(()) = told.changed() => Happened::Told,
                 changed = newest.changed() => match changed {
                     Ok(()) => Happened::Snapshot,
                     Err(_) => Happened::Over,
@@ -149,6 +160,7 @@ fn show(
                 let snapshot = newest.borrow_and_update().clone();
                 snapshot.map(Input::Snapshot).into_iter().collect()
             }
+            Happened::Told => vec![Input::Told(told.borrow_and_update().clone())],
             Happened::Event(event) => inputs(event, &mut events)?,
         };
         for input in inputs {
@@ -164,6 +176,8 @@ fn show(
 enum Happened {
     Event(Option<io::Result<Event>>),
     Snapshot,
+    /// A line is to be shown.
+    Told,
     /// Nothing more is to be shown.
     Over,
 }

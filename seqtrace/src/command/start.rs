@@ -9,6 +9,7 @@ use crate::{
     command::{
         backends, filter,
         interrupt::Interrupt,
+        notes,
         prepare::{self, Prepared},
         progress::Progress,
         trace::{Request, nanoseconds},
@@ -17,6 +18,29 @@ use crate::{
     kernel::program,
 };
 
+/// How many processes of a command are followed, those that are over included: a large build has some 100,000. They
+/// take memory as they come.
+const PROCESSES: u32 = 1 << 18;
+
+/// What the kernel side is to do for `request`; with `holds` those over the threshold are recorded one by one too.
+///
+/// # Errors
+///
+/// When a task, a CPU or a cgroup that was named is not there.
+pub(super) fn options(request: &Request<'_>, holds: bool) -> Result<AttachOptions> {
+    Ok(AttachOptions {
+        filter: filter::tasks(&request.trace.filter)?,
+        threshold_ns: Some(nanoseconds(request.trace.threshold)),
+        converge_ns: Some(nanoseconds(request.trace.converge_within)),
+        stacks: request.trace.stacks,
+        notes_ns: notes::every_ns(),
+        holds,
+        command: (!request.span.run.is_empty()).then_some(PROCESSES),
+        meter: request.trace.budget.is_some(),
+        sizes: sizes(&request.trace.limits.room),
+    })
+}
+
 /// Attaches what is planned.
 ///
 /// # Errors
@@ -24,23 +48,16 @@ use crate::{
 /// When no probe can be placed, or the user interrupts.
 pub(super) fn attach(
     prepared: &Prepared,
-    request: &Request<'_>,
+    options: &AttachOptions,
+    progress: bool,
     interrupt: &Interrupt,
 ) -> Result<Session> {
-    let options = AttachOptions {
-        filter: filter::tasks(&request.trace.filter)?,
-        threshold_ns: Some(nanoseconds(request.trace.threshold)),
-        converge_ns: Some(nanoseconds(request.trace.converge_within)),
-        stacks: request.trace.stacks,
-        meter: request.trace.budget.is_some(),
-        sizes: sizes(&request.trace.limits.room),
-    };
     let layout = prepare::task_layout(&prepared.running.btf)?;
-    let progress = Progress::new(request.progress, "attaching probes");
+    let progress = Progress::new(progress, "attaching probes");
     let session = Session::attach(
         &prepared.plan,
         &layout,
-        &options,
+        options,
         &interrupt.flag(),
         |at: attach::Progress| progress.report(at.done as u64, at.total as u64),
     )?;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Error, Result, anyhow, bail};
 use log::info;
 use tokio::{sync::watch, time::Instant};
 
@@ -21,6 +21,7 @@ use crate::{
         govern::{self, Watchdog},
         inlined,
         interrupt::Interrupt,
+        notes,
         observe::{Observer, OfSnapshots, Records},
         on_wait::Watchful,
         prepare, privilege,
@@ -109,22 +110,16 @@ pub async fn observed(
     )?;
     let debuginfo = inlined::debuginfo(&prepared.running, request.trace)?;
     interrupt.begin_orderly();
-    let mut session = start::attach(&prepared, request, interrupt).map_err(|error| {
-        match &limits.kill_file {
-            // Not as a signal is told: nobody pressed a key.
-            Some(path) if interrupt.killed() => anyhow!(
-                "`{}` has come to exist while attaching: nothing was counted, no probe is left",
-                path.display()
-            ),
-            Some(_) | None => error,
-        }
-    })?;
+    let options = start::options(request, observer.wants_holds())?;
+    let mut session = start::attach(&prepared, &options, request.progress, interrupt)
+        .map_err(|error| told_of_kill(error, limits.kill_file.as_deref(), interrupt))?;
     let hits = Hits::new(&session)?;
     let mut run = Run::new(
         &prepared.plan,
         start::aggregate(&prepared, &session, request.trace),
         Collector::new(&mut session, request.interval.unwrap_or(UNWATCHED))?,
         start::refusals(&session),
+        session.command()?,
         request.trace,
     );
     if observer.wants_records() {
@@ -175,11 +170,13 @@ pub async fn observed(
     drop(progress);
     info!("probes taken off in {:.1} s", since.elapsed().as_secs_f64());
     let mut batch = run.collector.final_batch(elapsed)?;
+    notes::tell(&batch.notes);
     let mut rest = Arrivals {
         records: std::mem::take(&mut batch.records),
         frames: batch.frames.clone(),
     };
     run.aggregate.add(batch);
+    run.name_cgroups();
     rest.records.extend(run.aggregate.open_spins());
     observer.records(&Records::of(&run.aggregate, &rest))?;
     if let Some(debuginfo) = debuginfo {
@@ -192,6 +189,17 @@ pub async fn observed(
         killed,
         is_wild,
     })
+}
+
+/// Why nothing was attached. The kill file is not told as a signal is: nobody pressed a key.
+fn told_of_kill(error: Error, kill_file: Option<&Path>, interrupt: &Interrupt) -> Error {
+    match kill_file {
+        Some(path) if interrupt.killed() => anyhow!(
+            "`{}` has come to exist while attaching: nothing was counted, no probe is left",
+            path.display()
+        ),
+        Some(_) | None => error,
+    }
 }
 
 /// Lets the kill file, if there is to be one, end the run from now on.

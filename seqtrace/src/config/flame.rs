@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail, ensure};
 
 use super::{
-    Span, Task, Trace, check_writable,
+    Span, Task, Trace, check_writable, recording,
     trace::{require_unsaved, resolve_trace},
 };
-use crate::cli::{FlameArguments, FlameFormat, SideArguments, VerbosityArguments, WeightArgument};
+use crate::cli::{
+    ExportFormat, FlameArguments, FlameFormat, SideArguments, VerbosityArguments, WeightArgument,
+};
 
 /// A flamegraph to draw.
 #[derive(Debug)]
@@ -53,7 +55,11 @@ pub(super) fn task(arguments: FlameArguments) -> Result<(Task, VerbosityArgument
         on_wait,
         run,
     } = arguments;
-    let format = format.unwrap_or_else(|| format_of(&output));
+    let format = match format {
+        Some(format) => format,
+        None => format_of(&output, file.as_deref())?,
+    };
+    require_whole(format, by, side)?;
     let (mut trace, verbosity) = resolve_trace(trace, true)?;
     trace.watch_for(on_wait);
     require_unsaved(&trace)?;
@@ -95,10 +101,91 @@ fn side_of(arguments: SideArguments) -> Side {
     }
 }
 
-/// The format that a file's name asks for.
-fn format_of(path: &Path) -> FlameFormat {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("folded" | "txt") => FlameFormat::Folded,
-        Some(_) | None => FlameFormat::Svg,
+/// The format that a file's name asks for; `recording` is what is drawn.
+fn format_of(path: &Path, recording: Option<&Path>) -> Result<FlameFormat> {
+    let format = match recording::format_of(path) {
+        None | Some(ExportFormat::Svg) => FlameFormat::Svg,
+        Some(ExportFormat::Folded) => FlameFormat::Folded,
+        Some(ExportFormat::Pprof) => FlameFormat::Pprof,
+        Some(ExportFormat::Speedscope) => FlameFormat::Speedscope,
+        Some(ExportFormat::Perfetto | ExportFormat::Json | ExportFormat::Csv) => {
+            let path = path.display();
+            match recording {
+                Some(recording) => bail!(
+                    "`{path}` is for more than stacks: `seqtrace export {} -o {path}` writes it",
+                    recording.display()
+                ),
+                None => bail!(
+                    "`{path}` is for more than stacks: make a recording with `seqtrace record`, and write it \
+                     with `seqtrace export`"
+                ),
+            }
+        }
+    };
+    Ok(format)
+}
+
+/// Formats that have stacks of readers by time and by number at once take no other wish.
+fn require_whole(format: FlameFormat, by: WeightArgument, side: SideArguments) -> Result<()> {
+    let is_plain = match format {
+        FlameFormat::Svg | FlameFormat::Folded => true,
+        FlameFormat::Pprof | FlameFormat::Speedscope => {
+            by == WeightArgument::Time && side_of(side) == Side::Reader
+        }
+    };
+    ensure!(
+        is_plain,
+        "profiles for pprof and speedscope have the readers' stacks, by time and by number: leave out --by, \
+         --writer and --blame, or draw an SVG"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_the_format_and_what_has_no_stacks_is_refused() {
+        for (name, format) in [
+            ("a.svg", FlameFormat::Svg),
+            ("a", FlameFormat::Svg),
+            ("-", FlameFormat::Svg),
+            ("a.folded", FlameFormat::Folded),
+            ("a.txt", FlameFormat::Folded),
+            ("a.pb.gz", FlameFormat::Pprof),
+            ("a.speedscope.json", FlameFormat::Speedscope),
+        ] {
+            assert_eq!(
+                format_of(Path::new(name), None).ok(),
+                Some(format),
+                "{name}"
+            );
+        }
+        for name in ["a.pftrace", "a.json", "a.csv"] {
+            let live = format_of(Path::new(name), None).expect_err("no stacks");
+            assert!(live.to_string().contains("`seqtrace record`"), "{live}");
+            let of_file = format_of(Path::new(name), Some(Path::new("b.seqtrace")));
+            let of_file = of_file.expect_err("no stacks").to_string();
+            let command = format!("`seqtrace export b.seqtrace -o {name}`");
+            assert!(of_file.contains(&command), "{of_file}");
+        }
+    }
+
+    #[test]
+    fn a_wish_that_a_format_does_not_know_is_refused() {
+        let side = |writer| SideArguments {
+            reader: false,
+            writer,
+            blame: false,
+        };
+        for (format, by, writer, is_taken) in [
+            (FlameFormat::Pprof, WeightArgument::Time, false, true),
+            (FlameFormat::Pprof, WeightArgument::Count, false, false),
+            (FlameFormat::Speedscope, WeightArgument::Time, true, false),
+            (FlameFormat::Folded, WeightArgument::Retries, true, true),
+        ] {
+            assert_eq!(require_whole(format, by, side(writer)).is_ok(), is_taken);
+        }
     }
 }

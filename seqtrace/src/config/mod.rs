@@ -187,8 +187,10 @@ fn top_task(arguments: TopArguments) -> Result<(Task, VerbosityArguments)> {
         colour,
         replay,
         trace,
+        on_wait,
     } = arguments;
-    let (trace, verbosity) = resolve_trace(trace, false)?;
+    let (mut trace, verbosity) = resolve_trace(trace, false)?;
+    trace.watch_for(on_wait);
     if let Some(file) = replay {
         let Trace { filter, .. } = trace;
         filter.require_rows()?;

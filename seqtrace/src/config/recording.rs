@@ -189,7 +189,7 @@ pub(super) fn export_task(arguments: ExportArguments) -> Result<(Task, Verbosity
 }
 
 /// The format that a file's name asks for.
-fn format_of(path: &Path) -> Option<ExportFormat> {
+pub(super) fn format_of(path: &Path) -> Option<ExportFormat> {
     const ENDINGS: [(&str, ExportFormat); 9] = [
         (".svg", ExportFormat::Svg),
         (".folded", ExportFormat::Folded),

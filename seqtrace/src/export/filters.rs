@@ -21,6 +21,7 @@ pub fn lines(snapshot: &Snapshot, width: Option<usize>) -> String {
     let Filters {
         words,
         filtered,
+        filtered_without_row: _,
         short,
         left_out,
     } = filters;

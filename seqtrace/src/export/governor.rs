@@ -1,7 +1,7 @@
 //! What the probes cost → the lines about the budget.
 
 use crate::{
-    aggregate::snapshot::{DecisionRow, Governor},
+    aggregate::snapshot::{DecisionRow, Figures, Governor},
     export::{
         account,
         quantity::{duration_inline, percent, plural},
@@ -16,15 +16,15 @@ pub(super) fn section(governor: Option<&Governor>, width: Option<usize>) -> Stri
     let Some(governor) = governor else {
         return String::new();
     };
-    let Governor {
+    let Governor { figures, decisions } = governor;
+    let Figures {
         budget,
         cpus,
         trap_ns,
         now: _,
         mean,
         peak,
-        decisions,
-    } = governor;
+    } = figures;
     let trap = trap_ns.map_or_else(
         || "the cost of a trap is not measured, so that it is left out".to_owned(),
         |trap_ns| format!("a trap costs {}", duration_inline(trap_ns)),
@@ -74,7 +74,11 @@ fn change(decision: &DecisionRow) -> String {
 
 /// One line of the live table; nothing where there is no budget.
 pub(super) fn inline(governor: Option<&Governor>) -> String {
-    let Some(Governor { budget, now, .. }) = governor else {
+    let Some(Governor {
+        figures: Figures { budget, now, .. },
+        ..
+    }) = governor
+    else {
         return String::new();
     };
     let text = format!("{} of {} allowed", percent(*now), percent(*budget));

@@ -1,6 +1,9 @@
-//! A snapshot → the cells of a list by seqcount, site, process or stack.
+//! A snapshot → the cells of a list by seqcount, site, process, cgroup or stack.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{
     checks,
@@ -38,7 +41,12 @@ const SITES: &[Heading] = headings![
 
 const TASKS: &[Heading] = headings![
     "task" "TASK", "pid" "PID", "total_ns" "TOTAL", "count" "WAITS AND RETRIES",
-    "blamed_ns" "OTHERS WAITED", "blamed_waits" "THEIR WAITS",
+    "blamed_ns" "OTHERS WAITED", "blamed_waits" "THEIR WAITS", "cgroup" "CGROUP",
+];
+
+const CGROUPS: &[Heading] = headings![
+    "cgroup" "CGROUP", "total_ns" "TOTAL", "count" "WAITS AND RETRIES", "tasks" "TASKS", "id" "ID",
+    "path" "PATH",
 ];
 
 const STACKS: &[Heading] = headings![
@@ -129,34 +137,27 @@ struct Sums {
 
 /// Time is that of blocks and spins: runs of failed checks have it in them too.
 pub(super) fn tasks(snapshot: &Snapshot) -> Lines {
-    let mut sums: BTreeMap<(&str, u32), Sums> = BTreeMap::new();
-    for row in &snapshot.rows {
-        if row.kind == Kind::Write {
-            continue;
-        }
-        let is_wait = matches!(row.kind, Kind::Block | Kind::Spin);
-        for TaskRow {
-            comm,
-            tgid,
-            tid: _,
-            count,
-            total_ns,
-        } in &row.readers
-        {
-            let sum = &mut sums.entry((comm, *tgid)).or_default().lost;
-            sum.0 += if is_wait { *total_ns } else { 0 };
-            sum.1 += count;
-        }
+    let mut sums: BTreeMap<(&str, u32, Option<u64>), Sums> = BTreeMap::new();
+    for (task, lost) in readers(snapshot) {
+        let key = (task.comm.as_str(), task.tgid, task.cgroup);
+        let sum = &mut sums.entry(key).or_default().lost;
+        sum.0 += lost.0;
+        sum.1 += lost.1;
     }
     for blame in &snapshot.blames {
-        let writer = &blame.writer;
-        let sum = &mut sums.entry((&writer.comm, writer.tgid)).or_default().blamed;
+        // Where a writer is, is not known; it stands with what it lost itself.
+        let (comm, tgid) = (blame.writer.comm.as_str(), blame.writer.tgid);
+        let mut own = sums.range((comm, tgid, None)..=(comm, tgid, Some(u64::MAX)));
+        let key = own.next().map_or((comm, tgid, None), |(key, _)| *key);
+        let sum = &mut sums.entry(key).or_default().blamed;
         sum.0 += blame.wait_ns;
         sum.1 += blame.count;
     }
     let mut sums: Vec<_> = sums.into_iter().collect();
     sums.sort_by_key(|(_, sums)| Reverse((sums.lost, sums.blamed)));
-    let lines = sums.into_iter().map(|((comm, tgid), sums)| {
+    let has_cgroups = snapshot.has_cgroups();
+    let lines = sums.into_iter().map(|((comm, tgid, cgroup), sums)| {
+        let cgroup = snapshot.cgroup(cgroup).filter(|_| has_cgroups);
         vec![
             Cell::Text(comm.to_owned()),
             Cell::Number(tgid.into()),
@@ -164,9 +165,56 @@ pub(super) fn tasks(snapshot: &Snapshot) -> Lines {
             Cell::Number(sums.lost.1),
             Cell::Time(sums.blamed.0),
             Cell::Number(sums.blamed.1),
+            cgroup.map_or(Cell::None, Cell::Text),
         ]
     });
     (TASKS, 2, lines.collect())
+}
+
+/// What readers of one cgroup lost.
+#[derive(Default)]
+struct OfCgroup<'a> {
+    lost: (u64, u64),
+    tasks: BTreeSet<(&'a str, u32)>,
+}
+
+pub(super) fn cgroups(snapshot: &Snapshot) -> Lines {
+    let mut sums: BTreeMap<Option<u64>, OfCgroup<'_>> = BTreeMap::new();
+    for (task, lost) in readers(snapshot) {
+        let sum = sums.entry(task.cgroup).or_default();
+        sum.lost.0 += lost.0;
+        sum.lost.1 += lost.1;
+        sum.tasks.insert((&task.comm, task.tgid));
+    }
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_by_key(|(id, sum)| (Reverse(sum.lost), *id));
+    let lines = sums.into_iter().map(|(id, sum)| {
+        let row = snapshot.cgroups.iter().find(|row| Some(row.id) == id);
+        let path = row.and_then(|row| row.path.clone());
+        let label = snapshot.cgroup(id);
+        vec![
+            Cell::Text(label.unwrap_or_else(|| "[not known]".to_owned())),
+            Cell::Time(sum.lost.0),
+            Cell::Number(sum.lost.1),
+            Cell::Number(sum.tasks.len() as u64),
+            id.map_or(Cell::None, Cell::Number),
+            path.map_or(Cell::None, Cell::Text),
+        ]
+    });
+    (CGROUPS, 1, lines.collect())
+}
+
+/// Every reader at every site, with the time and the number of what it lost there.
+fn readers(snapshot: &Snapshot) -> impl Iterator<Item = (&TaskRow, (u64, u64))> {
+    let rows = snapshot.rows.iter().filter(|row| row.kind != Kind::Write);
+    rows.flat_map(|row| {
+        let is_wait = matches!(row.kind, Kind::Block | Kind::Spin);
+        let readers = row.readers.iter();
+        readers.map(move |task| {
+            let time_ns = if is_wait { task.total_ns } else { 0 };
+            (task, (time_ns, task.count))
+        })
+    })
 }
 
 pub(super) fn stacks(snapshot: &Snapshot) -> Lines {
@@ -205,4 +253,56 @@ fn lasts(row: &Row) -> bool {
 
 fn time(duration_ns: Option<u64>) -> Cell {
     duration_ns.map_or(Cell::None, Cell::Time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::cgroups::CgroupRow;
+
+    #[test]
+    fn cgroups_add_up_what_their_readers_lost() {
+        let text = include_str!("../../tests/data/snapshots/realtime.json");
+        let mut snapshot: Snapshot = serde_json::from_str(text).expect("a snapshot");
+        snapshot.cgroups = vec![CgroupRow {
+            id: 40,
+            path: Some("/system.slice/cron.service".to_owned()),
+            name: Some("cron.service".to_owned()),
+        }];
+        let mut expected = BTreeMap::<Option<u64>, (u64, u64)>::new();
+        for row in &mut snapshot.rows {
+            let is_wait = matches!(row.kind, Kind::Block | Kind::Spin);
+            for (place, task) in row.readers.iter_mut().enumerate() {
+                task.cgroup = [Some(40), Some(41), None][place % 3];
+                if row.kind != Kind::Write {
+                    let sum = expected.entry(task.cgroup).or_default();
+                    sum.0 += if is_wait { task.total_ns } else { 0 };
+                    sum.1 += task.count;
+                }
+            }
+        }
+        let (headings, names, lines) = cgroups(&snapshot);
+        assert_eq!((headings.len(), names), (6, 1));
+        assert_eq!(lines.len(), expected.len());
+        for line in &lines {
+            let (id, label, path) = match &line[4] {
+                Cell::Number(40) => (Some(40), "cron.service", "/system.slice/cron.service"),
+                Cell::Number(id) => (Some(*id), "id 41", ""),
+                _ => (None, "[not known]", ""),
+            };
+            assert_eq!(line[0], Cell::Text(label.to_owned()));
+            let (total_ns, count) = expected[&id];
+            assert_eq!(line[1..3], [Cell::Time(total_ns), Cell::Number(count)]);
+            let told = match &line[5] {
+                Cell::Text(told) => told.as_str(),
+                _ => "",
+            };
+            assert_eq!(told, path);
+        }
+        let (_, _, tasks) = tasks(&snapshot);
+        let told = tasks
+            .iter()
+            .filter(|line| line[6] == Cell::Text("cron.service".to_owned()));
+        assert!(told.count() > 0);
+    }
 }

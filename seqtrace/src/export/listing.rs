@@ -1,4 +1,4 @@
-//! A snapshot → one line for each seqcount, site, process or stack: as a table, or as comma-separated
+//! A snapshot → one line for each seqcount, site, process, cgroup or stack: as a table, or as comma-separated
 //! values (RFC 4180) with plain numbers, times in nanoseconds.
 
 use std::cmp::{Ordering, Reverse};
@@ -22,6 +22,8 @@ pub enum By {
     Site,
     /// A process and its command name.
     Task,
+    /// A cgroup, by the container or unit that it is.
+    Cgroup,
     /// A kernel stack of readers, with the seqcount it led to.
     Stack,
 }
@@ -62,6 +64,7 @@ impl Listing {
             By::Seqcount => lines_by::seqcounts(snapshot),
             By::Site => lines_by::sites(snapshot),
             By::Task => lines_by::tasks(snapshot),
+            By::Cgroup => lines_by::cgroups(snapshot),
             By::Stack => lines_by::stacks(snapshot),
         };
         Self {

@@ -64,13 +64,25 @@ pub(super) fn section(snapshot: &Snapshot, width: Option<usize>) -> Option<Strin
     Some(table + &account::line("runs", &summary(runs), width))
 }
 
-/// How long the runs took, and what all readers lost meanwhile.
+/// How long the runs took, and what all readers and the command's own lost meanwhile.
 fn summary(runs: &[RepeatRow]) -> String {
     let of = |get: fn(&RepeatRow) -> u64| mean(&runs.iter().map(get).collect::<Vec<_>>());
+    let is_known = runs.iter().all(|run| run.command.is_some());
+    let (own_ns, own_error) = of(|run| run.command.as_ref().map_or(0, |cost| cost.lost_ns));
     let (wall_ns, wall_error) = of(|run| run.wall_ns);
     let (lost_ns, lost_error) = of(|run| run.all().total_ns);
+    let own = if is_known {
+        format!(
+            "; its own tasks {} ( +- {} ), {} of the time",
+            duration_inline(own_ns as u64),
+            part(own_error),
+            percent(own_ns / wall_ns.max(1.0)),
+        )
+    } else {
+        String::new()
+    };
     format!(
-        "{} runs of {} ( +- {} ); readers lost {} ( +- {} ) in each, those of other commands among them",
+        "{} runs of {} ( +- {} ); readers lost {} ( +- {} ) in each, those of other commands among them{own}",
         runs.len(),
         duration_inline(wall_ns as u64),
         part(wall_error),
@@ -86,12 +98,18 @@ fn part(error: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aggregate::command::CommandCost;
 
     #[test]
     fn runs_are_told_by_their_mean_and_its_error() {
         let run = |wall_ns, events, total_ns| RepeatRow {
             wall_ns,
             seqcounts: [("rename_lock".to_owned(), Share { events, total_ns })].into(),
+            command: Some(CommandCost {
+                wall_ns,
+                lost_ns: total_ns / 10,
+                ..CommandCost::default()
+            }),
         };
         let text = include_str!("../../tests/data/snapshots/realtime.json");
         let mut snapshot: Snapshot = serde_json::from_str(text).expect("a snapshot");
@@ -106,5 +124,7 @@ mod tests {
         assert!(words.windows(6).any(|found| found == line), "{told}");
         let sum = "2 runs of 1.00 s ( +- 0% ); readers lost 10.0 ms ( +- 10.0% ) in each";
         assert!(told.contains(sum), "{told}");
+        let own = "its own tasks 1.00 ms ( +- 10.0% ), 0.10% of the time";
+        assert!(told.contains(own), "{told}");
     }
 }

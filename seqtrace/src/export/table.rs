@@ -14,7 +14,7 @@ use crate::{
     export::{
         account, blame, checks,
         columns::{self, Column, Overflow},
-        filters, governor, holds,
+        command, filters, governor, holds,
         quantity::{dash_if_zero, duration, duration_inline, plural, share, three_digits},
         repeats,
     },
@@ -61,6 +61,7 @@ fn whole(snapshot: &Snapshot, broken: &[Broken], width: Option<usize>) -> String
 /// snapshot; nothing can be said of a live one), costs, and which numbers are estimates.
 pub fn account(snapshot: &Snapshot, broken: &[Broken], width: Option<usize>) -> String {
     account::ended(snapshot, width)
+        + &command::line(snapshot, width)
         + &filters::lines(snapshot, width)
         + &in_flight(&snapshot.rows, width)
         + &checks::in_flight(&snapshot.rows, width)

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{
     AIM, CEILING, ROOM, TICK_NS,
     reading::{Part, Reading, Spent},
-    report::{Decision, Level, Report},
+    report::{Decision, Figures, Level, Report},
     unit::Unit,
 };
 
@@ -216,12 +216,14 @@ impl Governor {
     pub fn report(&self) -> Report {
         let units = self.units.iter().zip(&self.states);
         Report {
-            budget: self.budget,
-            cpus: self.before.cpus,
-            trap_ns: self.trap_ns,
-            now: self.now(),
-            mean: self.sum.cost(),
-            peak: self.peak,
+            figures: Figures {
+                budget: self.budget,
+                cpus: self.before.cpus,
+                trap_ns: self.trap_ns,
+                now: self.now(),
+                mean: self.sum.cost(),
+                peak: self.peak,
+            },
             decisions: self.decisions.clone(),
             off: units
                 .filter(|(unit, state)| state.level == Level::Off && !unit.on_demand)

@@ -18,7 +18,7 @@ mod report;
 pub use self::{
     judge::{Governor, Order, Verdict},
     reading::{Reading, Use},
-    report::{Decision, Level, Report},
+    report::{Decision, Figures, Level, Report},
     unit::{Unit, order_units, units},
 };
 

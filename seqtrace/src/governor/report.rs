@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 /// How much of a unit is counted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Level {
@@ -31,14 +33,14 @@ pub struct Decision {
     pub own: f64,
 }
 
-/// The state of the governor at one moment. Costs are parts of the time of all CPUs.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Report {
+/// What the probes cost. Costs are parts of the time of all CPUs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
     /// The cost that is allowed.
     pub budget: f64,
     /// CPUs that are online.
     pub cpus: u32,
-    /// What one trap costs, nanoseconds; `None`: it could not be measured.
+    /// What one trap costs, nanoseconds; `None`: it could not be measured, and traps are in no cost.
     pub trap_ns: Option<u64>,
     /// The cost in the last second.
     pub now: f64,
@@ -46,6 +48,13 @@ pub struct Report {
     pub mean: f64,
     /// The highest cost in any second, or less where the run was shorter.
     pub peak: f64,
+}
+
+/// The state of the governor at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// What the probes cost.
+    pub figures: Figures,
     /// All changes, oldest first.
     pub decisions: Vec<Decision>,
     /// Slots whose probes are off now.

@@ -4,13 +4,12 @@ use std::{
     collections::BTreeSet,
     fs,
     os::unix::fs::MetadataExt as _,
-    path::{Component, Path, PathBuf},
+    path::{Component, Path},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// The id of the cgroup above all others (`kernel/cgroup/cgroup.c`: the first node of the hierarchy).
-const ROOT_ID: u64 = 1;
+use super::cgroups::mount;
 
 /// The id of a cgroup and how many lie above it. `path` is what `/proc/PID/cgroup` shows, or a path in
 /// the file system of cgroups.
@@ -19,10 +18,7 @@ const ROOT_ID: u64 = 1;
 ///
 /// When there is no such cgroup, or only a part of them is to be seen.
 pub fn cgroup(path: &Path) -> Result<(u64, u32)> {
-    let mounts =
-        fs::read_to_string("/proc/self/mounts").context("failed to read `/proc/self/mounts`")?;
-    let mount = cgroup_mount(&mounts)
-        .context("cgroups of version 2 are not mounted: mount -t cgroup2 cgroup2 /sys/fs/cgroup")?;
+    let mount = mount()?;
     let below = path.strip_prefix(&mount).unwrap_or(path);
     let mut folder = mount.clone();
     let mut level = 0;
@@ -41,13 +37,6 @@ pub fn cgroup(path: &Path) -> Result<(u64, u32)> {
             }
         }
     }
-    let root =
-        fs::metadata(&mount).with_context(|| format!("failed to read `{}`", mount.display()))?;
-    ensure!(
-        root.ino() == ROOT_ID,
-        "`{}` shows a part of the cgroups only: run seqtrace outside of the container",
-        mount.display()
-    );
     let metadata = fs::metadata(&folder).ok().filter(fs::Metadata::is_dir);
     let metadata = metadata.with_context(|| {
         format!(
@@ -57,15 +46,6 @@ pub fn cgroup(path: &Path) -> Result<(u64, u32)> {
         )
     })?;
     Ok((metadata.ino(), level))
-}
-
-/// Where cgroups of version 2 are mounted, by the lines of `/proc/self/mounts`.
-fn cgroup_mount(mounts: &str) -> Option<PathBuf> {
-    let mut lines = mounts.lines().map(|line| line.split(' '));
-    lines.find_map(|mut words| {
-        let place = words.nth(1)?;
-        (words.next()? == "cgroup2").then(|| PathBuf::from(place))
-    })
 }
 
 /// Checks that the tasks exist; a process is named by its first thread. Zero is the idle tasks.
@@ -124,15 +104,6 @@ pub fn require_cpus(cpus: &BTreeSet<u32>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_mount_of_version_2_is_found_among_others() {
-        let mounts = "proc /proc proc rw 0 0\ncgroup /sys/fs/cgroup/cpu cgroup rw 0 0\n\
-                      cgroup2 /sys/fs/cgroup/unified cgroup2 rw,nosuid 0 0\n";
-        let found = cgroup_mount(mounts);
-        assert_eq!(found.as_deref(), Some(Path::new("/sys/fs/cgroup/unified")));
-        assert_eq!(cgroup_mount("proc /proc proc rw 0 0\n"), None);
-    }
 
     #[test]
     fn a_thread_is_not_taken_for_a_process() {

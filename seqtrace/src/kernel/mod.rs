@@ -2,6 +2,7 @@
 //! `/sys`.
 
 pub mod cache;
+pub mod cgroups;
 pub mod chosen;
 pub mod debuginfo;
 pub mod feature;

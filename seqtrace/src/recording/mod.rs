@@ -21,8 +21,9 @@ pub use self::{
     write::Writer,
 };
 
-/// Version of the layout that this build writes, and the newest it reads.
-pub const FORMAT: u32 = 1;
+/// Version of the layout that this build writes, and the newest it reads. Since 2 events may be holds, and name
+/// the cgroup of the reader and the hold that it waited for.
+pub const FORMAT: u32 = 2;
 
 /// What a recording is of.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]

@@ -47,6 +47,8 @@ fn snapshot(elapsed_ns: u64, frames: &[&[&str]]) -> Snapshot {
         blames: Vec::new(),
         demands: Vec::new(),
         events: Vec::new(),
+        cgroups: Vec::new(),
+        command: None,
         coverage: Coverage::default(),
         filters: None,
         repeats: Vec::new(),
@@ -255,11 +257,11 @@ fn what_is_no_recording_is_refused_in_one_line() {
         refusal(&recording()[..20]),
         "it is cut off in its first line: nothing can be read"
     );
-    let newer = br#"{"recording":{"format":2,"version":"9.0.0","surprise":[]}}"#;
+    let newer = br#"{"recording":{"format":3,"version":"9.0.0","surprise":[]}}"#;
     let newer = zstd::encode_all(&[&newer[..], b"\n"].concat()[..], 1).unwrap();
     assert_eq!(
         refusal(&newer),
-        "it is of format 2, and this seqtrace reads up to 1: use seqtrace 9.0.0 or a newer one"
+        "it is of format 3, and this seqtrace reads up to 2: use seqtrace 9.0.0 or a newer one"
     );
 }
 

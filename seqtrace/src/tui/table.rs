@@ -104,7 +104,7 @@ pub(super) struct Sort {
 /// Columns and lines.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Table {
-    pub(super) columns: &'static [Column],
+    pub(super) columns: Vec<Column>,
     pub(super) lines: Vec<Line>,
     /// Lines that the filter leaves out.
     pub(super) filtered: usize,
@@ -114,9 +114,20 @@ impl Table {
     pub(super) fn new(columns: &'static [Column], lines: Vec<Line>) -> Self {
         debug_assert!(lines.iter().all(|line| line.cells.len() == columns.len()));
         Self {
-            columns,
+            columns: columns.to_vec(),
             lines,
             filtered: 0,
+        }
+    }
+
+    /// Leaves out a column.
+    pub(super) fn leave_out(&mut self, column: Column) {
+        let Some(at) = self.columns.iter().position(|other| *other == column) else {
+            return;
+        };
+        self.columns.remove(at);
+        for line in &mut self.lines {
+            line.cells.remove(at);
         }
     }
 

@@ -85,9 +85,11 @@ fn a_recording_of_another_machine_is_reported() {
             "{csv}"
         );
     }
+    let table = succeeded(&["report", "--by", "cgroup", &file]);
+    assert!(table.contains("[not known]"), "it is of format 1: {table}");
     assert_one_line(
         &["report", "--by", "task", "--sort", "colour", &file],
-        "there is no column `colour`: sort by task, pid, total, count, blamed, blamed_waits",
+        "there is no column `colour`: sort by task, pid, total, count, blamed, blamed_waits, cgroup",
     );
 }
 

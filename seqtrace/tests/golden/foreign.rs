@@ -8,7 +8,12 @@ use std::{
 };
 
 use seqtrace::{
-    aggregate::{SiteLabel, narrow::Narrowing, occurrence::Occurrence, snapshot::Snapshot},
+    aggregate::{
+        SiteLabel,
+        narrow::Narrowing,
+        occurrence::{HoldBegin, Occurrence},
+        snapshot::Snapshot,
+    },
     export::{perfetto, pprof, speedscope},
     plan::{Backend, Kind},
     recording::{Entry, FORMAT, Header, Reader, Writer},
@@ -190,6 +195,101 @@ fn perfetto_has_a_slice_for_each_wait_and_an_arrow_to_its_owner() {
     );
     let lanes = tracks.values().filter(|name| *name == "CPU 0").count();
     assert_eq!(lanes, 2, "two waits went on at once: {tracks:?}");
+}
+
+/// Two holds, two waits for the first of them, one for a hold that is not recorded.
+fn waits_and_holds() -> Vec<u8> {
+    let header = Header {
+        format: FORMAT,
+        ..Header::default()
+    };
+    let label = |kind, site: &str| SiteLabel {
+        seqcount: "rename_lock".to_owned(),
+        lockname: None,
+        image: "vmlinux".to_owned(),
+        site: site.to_owned(),
+        kind,
+        backend: Backend::Probe,
+    };
+    let mut writer = Writer::begin(Vec::new(), &header).expect("memory takes it");
+    let hold = |began_ns| Some(HoldBegin { site: 2, began_ns });
+    for (site, time_ns, duration_ns, tid, hold) in [
+        (2, 100, 90, 7, None),
+        (1, 95, 70, 5, hold(10)),
+        (1, 120, 80, 6, hold(10)),
+        (1, 150, 20, 6, hold(110)),
+        (2, 200, 50, 7, None),
+    ] {
+        let event = Occurrence {
+            time_ns,
+            duration_ns,
+            site,
+            tid,
+            comm: if site == 2 { "writer" } else { "reader" }.to_owned(),
+            hold,
+            ..Occurrence::default()
+        };
+        let label = || match site {
+            2 => label(Kind::Write, "d_move+0x40"),
+            _ => label(Kind::Spin, "d_lookup+0x4b"),
+        };
+        writer
+            .event(&event, label, Vec::new)
+            .expect("memory takes it");
+    }
+    writer.finish().expect("memory takes it")
+}
+
+#[test]
+fn perfetto_has_a_track_of_holds_and_an_arrow_from_each_wait_to_its_own() {
+    let bytes = waits_and_holds();
+    let drawn = perfetto::trace(
+        &mut Reader::open(bytes.as_slice()).expect("a recording"),
+        &Narrowing::default(),
+    );
+    let published = Published::compile("perfetto_trace.proto.zst");
+    let trace = published.read("perfetto.protos.Trace", &drawn);
+    let packets = messages(&trace, "packet");
+    let tracks = packets.iter();
+    let tracks = tracks.filter_map(|packet| inside(packet, "track_descriptor"));
+    let tracks: BTreeMap<u64, String> = tracks
+        .map(|track| (number(&track, "uuid"), text(&track, "name")))
+        .collect();
+    let (mut holds, mut from, mut to) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+    for packet in &packets {
+        let Some(event) = inside(packet, "track_event") else {
+            continue;
+        };
+        let on = &tracks[&number(&event, "track_uuid")];
+        let at = number(packet, "timestamp");
+        if on == "writer/7" {
+            holds.push((number(&event, "type"), at));
+        }
+        for flow in numbers(&event, "flow_ids") {
+            assert_eq!(from.insert(flow, (on.clone(), at)), None);
+        }
+        for flow in numbers(&event, "terminating_flow_ids") {
+            assert_eq!(to.insert(flow, (on.clone(), at)), None);
+        }
+    }
+    assert_eq!(holds, [(1, 10), (2, 100), (1, 150), (2, 200)]);
+    let arrows: Vec<_> = from
+        .iter()
+        .map(|(flow, begin)| (begin, &to[flow]))
+        .collect();
+    let end = ("writer/7".to_owned(), 100);
+    let begins = [("reader/5".to_owned(), 25), ("reader/6".to_owned(), 40)];
+    assert_eq!(arrows, [(&begins[0], &end), (&begins[1], &end)]);
+    assert_eq!(to.len(), 2);
+    assert!(tracks.values().any(|name| name == "Holds by writer"));
+    let on_cpus = tracks.iter().filter(|(_, name)| name.starts_with("CPU"));
+    let on_cpus: Vec<u64> = on_cpus.map(|(uuid, _)| *uuid).collect();
+    let events = packets.iter();
+    let events = events.filter_map(|packet| inside(packet, "track_event"));
+    let begun = events.filter(|event| {
+        on_cpus.contains(&number(event, "track_uuid")) && number(event, "type") == 1
+    });
+    assert_eq!(begun.count(), 3, "a hold is no wait");
 }
 
 #[test]

@@ -4,7 +4,10 @@ use crate::{
     audit, blame, catalog, disturbance, governor,
     guest::Guest,
     holds, killed, numbers, order, privilege, recorded, refusal, retries, session, shutdown, sites,
-    truth::{contended, damaged, filters, forced, free, inexact, repeats, small_maps, times},
+    truth::{
+        cgroups, commands, contended, damaged, filters, forced, free, inexact, repeats, small_maps,
+        times,
+    },
 };
 
 /// A case: panics when it does not hold, else returns the numbers that it looked at.
@@ -120,6 +123,18 @@ pub(crate) const CASES: &[(&str, Case)] = &[
     (
         "a_filtered_writer_is_blamed_still",
         filters::a_filtered_writer_is_blamed_still,
+    ),
+    (
+        "sums_by_cgroup_are_the_truth",
+        cgroups::sums_by_cgroup_are_the_truth,
+    ),
+    (
+        "a_command_is_told_what_its_own_tasks_lost",
+        commands::a_command_is_told_what_its_own_tasks_lost,
+    ),
+    (
+        "holds_are_recorded_and_named_by_waits",
+        commands::holds_are_recorded_and_named_by_waits,
     ),
     (
         "free_readers_are_counted_as_they_waited",

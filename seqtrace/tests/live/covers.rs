@@ -106,6 +106,7 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "a_long_wait_saves_what_led_to_it",
             "a_long_wait_ends_the_run",
             "a_recording_outlives_who_makes_it",
+            "holds_are_recorded_and_named_by_waits",
         ],
     ),
     (
@@ -127,6 +128,8 @@ pub(crate) const COVERS: &[(&str, &[&str])] = &[
             "a_filtered_writer_is_blamed_still",
         ],
     ),
+    ("cgroups", &["sums_by_cgroup_are_the_truth"]),
+    ("commands", &["a_command_is_told_what_its_own_tasks_lost"]),
     (
         "audit",
         &[

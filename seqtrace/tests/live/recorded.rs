@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use ::seqtrace::recording::{Entry, Reader};
+use ::seqtrace::{
+    plan::Kind,
+    recording::{Entry, Reader},
+};
 
 use crate::{
     guest::{self, Guest, Workload},
@@ -33,7 +36,7 @@ fn durations(path: &Path, seqcount: &str) -> Vec<u64> {
         if let Entry::Event(event) = entry
             && reader
                 .site(&event)
-                .is_some_and(|site| site.seqcount == seqcount)
+                .is_some_and(|site| site.seqcount == seqcount && site.kind != Kind::Write)
         {
             durations.push(event.duration_ns);
         }

@@ -294,9 +294,9 @@ fn budget(plan: &OrderPlan, report: &Report) -> Budget {
         })
     });
     Budget {
-        budget: report.budget,
-        mean: report.mean,
-        peak: report.peak,
+        budget: report.figures.budget,
+        mean: report.figures.mean,
+        peak: report.figures.peak,
         changes: changes.collect(),
     }
 }

@@ -128,6 +128,7 @@ fn worst_writer(snapshot: &Snapshot, rows: &[&Row], sum: &SeqcountRow) -> Cell {
         tid: blame.writer.tid,
         count: blame.count,
         total_ns: blame.wait_ns,
+        ..TaskRow::default()
     });
     let writers: Vec<TaskRow> = writers.collect();
     let owners = rows.iter().flat_map(|row| &row.owners);

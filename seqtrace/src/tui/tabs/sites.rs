@@ -130,8 +130,13 @@ pub(super) fn of_task(data: &Data, task: &Task) -> Table {
     Table::new(OF_TASK, lines.collect())
 }
 
-/// What the task did at a site, as a reader or, at an increment, as a writer.
-fn find<'a>(row: &'a Row, task: &Task) -> Option<&'a TaskRow> {
-    let mut tasks = row.readers.iter();
-    tasks.find(|other| other.comm == task.comm && other.tgid == task.tgid)
+/// What the task did at a site, as a reader or, at an increment, as a writer; in all its cgroups.
+fn find(row: &Row, task: &Task) -> Option<TaskRow> {
+    let own = |other: &&TaskRow| other.comm == task.comm && other.tgid == task.tgid;
+    let rows = row.readers.iter().filter(own);
+    rows.cloned().reduce(|sum, more| TaskRow {
+        count: sum.count + more.count,
+        total_ns: sum.total_ns.saturating_add(more.total_ns),
+        ..sum
+    })
 }

@@ -19,6 +19,7 @@ const COLUMNS: &[Column] = &[
     Column::number("PID"),
     Column::number("WAITS/S"),
     Column::number("LOST/S"),
+    CGROUP,
     Column::number("WAITS"),
     Column::number("LOST"),
     Column::number("RETRIES"),
@@ -28,6 +29,9 @@ const COLUMNS: &[Column] = &[
     Column::number("HOLDS"),
     Column::number("HELD"),
 ];
+
+/// Left out where there is nothing to tell.
+const CGROUP: Column = Column::text("CGROUP");
 
 /// The column of the time lost for each second.
 pub(super) const LOST: usize = 3;
@@ -42,6 +46,8 @@ struct Sum<'a> {
     held_ns: u64,
     others_waits: u64,
     others_lost_ns: u64,
+    /// Time and events by cgroup.
+    cgroups: BTreeMap<u64, (u64, u64)>,
     /// Time and events by seqcount.
     seqcounts: BTreeMap<&'a str, (u64, u64)>,
 }
@@ -52,7 +58,11 @@ pub(super) fn table(data: &Data) -> Table {
         let last = last.remove(&task).unwrap_or_default();
         line(data, task, &sum, &last)
     });
-    Table::new(COLUMNS, lines.collect())
+    let mut table = Table::new(COLUMNS, lines.collect());
+    if !data.total.has_cgroups() {
+        table.leave_out(CGROUP);
+    }
+    table
 }
 
 fn line(data: &Data, task: Task, sum: &Sum<'_>, last: &Sum<'_>) -> Line {
@@ -63,6 +73,7 @@ fn line(data: &Data, task: Task, sum: &Sum<'_>, last: &Sum<'_>) -> Line {
         Cell::number(f64::from(task.tgid), task.tgid.to_string()),
         per_second(data, last.waits),
         lost_per_second(data, last.lost_ns, false),
+        cgroup(&data.total, sum),
         Cell::count(sum.waits),
         some(sum.waits, sum.lost_ns),
         Cell::count(sum.retries),
@@ -76,6 +87,17 @@ fn line(data: &Data, task: Task, sum: &Sum<'_>, last: &Sum<'_>) -> Line {
         key: Key::Task(task),
         cells,
     }
+}
+
+/// The cgroup in which it lost most, and how many others there are.
+fn cgroup(snapshot: &Snapshot, sum: &Sum<'_>) -> Cell {
+    let most = sum.cgroups.iter().rev().max_by_key(|(_, lost)| **lost);
+    let label = most.and_then(|(id, _)| snapshot.cgroup(Some(*id)));
+    let more = match sum.cgroups.len() {
+        0 | 1 => String::new(),
+        number => format!(" +{}", number - 1),
+    };
+    label.map_or_else(Cell::blank, |label| Cell::text(safe(&label) + &more))
 }
 
 fn sums(snapshot: &Snapshot) -> BTreeMap<Task, Sum<'_>> {
@@ -97,6 +119,11 @@ fn sums(snapshot: &Snapshot) -> BTreeMap<Task, Sum<'_>> {
                     sum.holds += reader.count;
                     sum.held_ns += reader.total_ns;
                 }
+            }
+            if let Some(id) = reader.cgroup {
+                let own = sum.cgroups.entry(id).or_default();
+                own.0 += reader.total_ns;
+                own.1 += reader.count;
             }
             let worst = sum.seqcounts.entry(&row.seqcount).or_default();
             worst.0 += reader.total_ns;

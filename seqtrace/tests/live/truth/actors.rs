@@ -88,12 +88,21 @@ impl Drop for Actor {
 
 /// What `seqtrace stat` with `options` counts of what `act` does.
 pub(crate) fn traced(options: &[&str], act: impl FnOnce()) -> Snapshot {
+    traced_after("true", options, act)
+}
+
+/// As [`traced`], after the command that is traced has run `lines` of a shell.
+pub(crate) fn traced_after(lines: &str, options: &[&str], act: impl FnOnce()) -> Snapshot {
     let folder = PathBuf::from(format!("/tmp/acts-{}", std::process::id()));
     let (begun, over) = (folder.join("begun"), folder.join("over"));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir(&folder).expect("/tmp can be written");
     mkfifo(&over, Mode::S_IRWXU).expect("/tmp takes a pipe");
-    let script = format!("echo > {}; read x < {}", begun.display(), over.display());
+    let script = format!(
+        "{lines}; echo > {}; read x < {}",
+        begun.display(),
+        over.display()
+    );
     let words = ["stat", "--json", "--budget", "off", "--threshold", "1s"];
     let words = [&words, options, &["--", "sh", "-c", &script]].concat();
     let mut tracer = Tracer(Some(seqtrace::start(&mut seqtrace::command(&words))));

@@ -2,6 +2,8 @@
 //! counts what they did. It stands in `seqstress/`; the harness builds it for the guest's kernel.
 
 pub(crate) mod actors;
+pub(crate) mod cgroups;
+pub(crate) mod commands;
 pub(crate) mod contended;
 pub(crate) mod damaged;
 pub(crate) mod filters;

@@ -31,6 +31,11 @@ pub(crate) fn each_run_of_a_command_has_its_numbers(_: &Guest) -> String {
     let expected = if reader.is_cold() { RETRIES } else { 0 };
     assert_eq!(runs, [expected; 3], "{reader:?}: {:?}", snapshot.losses);
     assert!(snapshot.repeats.iter().all(|run| run.wall_ns > 0));
+    let own = snapshot.repeats.iter().map(|run| {
+        let command = run.command.as_ref();
+        command.expect("its tasks are known").retries
+    });
+    assert_eq!(own.collect::<Vec<_>>(), runs, "nobody else retries there");
     let failing = ["stat", "-r", "3", "-l", &seqcount, "--json", "--", "false"];
     let run = seqtrace::run(&failing);
     let own = Command::new("false").status().expect("the guest has it");

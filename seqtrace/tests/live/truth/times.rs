@@ -111,7 +111,7 @@ fn contexts(kind: &Kind, guest: &Guest) -> impl Iterator<Item = &'static str> {
 
 fn trap_ns(snapshot: &Snapshot) -> u64 {
     let governor = snapshot.governor.as_ref();
-    let trap_ns = governor.and_then(|governor| governor.trap_ns);
+    let trap_ns = governor.and_then(|governor| governor.figures.trap_ns);
     trap_ns.expect("the price of a trap is measured")
 }
 

@@ -1,0 +1,60 @@
+//! The processes of the command that is run: its own and all that they make, and theirs.
+//!
+//! A process id is in the map from before its process first runs. One that another process gets later is taken
+//! out at that moment, so nobody is told by the id of a process that is gone.
+
+use aya_ebpf::{
+    bindings::{BPF_ANY, BPF_F_NO_PREALLOC},
+    helpers::bpf_get_current_pid_tgid,
+    macros::map,
+    maps::{Array, HashMap},
+    programs::RawTracePointContext,
+};
+use seqtrace_common::loss;
+
+use crate::{
+    maps::{lose, settings},
+    task,
+};
+
+/// Ids of the processes of the command, those that are over included.
+#[map]
+static COMMANDS: HashMap<u32, u32> = HashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
+
+/// Id of the thread that starts the command just now; zero: none does.
+#[map]
+static SPAWNER: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Whether a process is of the command.
+#[inline]
+pub(crate) fn has(tgid: u32) -> bool {
+    // SAFETY: the value is not looked at.
+    unsafe { COMMANDS.get(tgid) }.is_some()
+}
+
+/// At `sched_process_fork` (`include/trace/events/sched.h`), which comes before the new task runs
+/// (`kernel/fork.c`, `kernel_clone`).
+#[inline]
+pub(crate) fn fork(ctx: &RawTracePointContext) {
+    let ids = bpf_get_current_pid_tgid();
+    let (tid, tgid) = (ids as u32, (ids >> 32) as u32);
+    let is_own = has(tgid) || (tid != 0 && SPAWNER.get(0).is_some_and(|spawner| *spawner == tid));
+    let child = ctx.arg::<u64>(1) + u64::from(settings().task_tgid);
+    let Some(child) = task::read::<u32>(child) else {
+        if is_own {
+            lose(loss::COMMAND_LOST);
+        }
+        return;
+    };
+    // A thread of the same process is no news.
+    if child == tgid {
+        return;
+    }
+    if is_own {
+        if COMMANDS.insert(child, 1, u64::from(BPF_ANY)).is_err() {
+            lose(loss::COMMAND_LOST);
+        }
+    } else if has(child) {
+        let _ = COMMANDS.remove(child);
+    }
+}
