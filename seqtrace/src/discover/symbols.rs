@@ -11,6 +11,10 @@ use rustc_hash::FxHasher;
 /// gcc emits this symbol for the padding in front of a function (`CONFIG_CALL_PADDING`).
 pub const PADDING_PREFIX: &str = "__pfx_";
 
+/// A `struct lock_class_key` in a function, which is empty in kernels without lockdep
+/// (`include/linux/lockdep_types.h`): it lies where the next variable does.
+const EMPTY_KEY: &str = "__key";
+
 /// Whether a symbol names code.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SymbolKind {
@@ -46,6 +50,17 @@ struct Entry {
     name_start: u32,
     name_bytes: u16,
     kind: SymbolKind,
+}
+
+impl Symbol<'_> {
+    /// Whether there is something of its own at the address.
+    fn names_something(&self) -> bool {
+        let is_key = self
+            .name
+            .strip_prefix(EMPTY_KEY)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        !is_key && !self.name.starts_with(PADDING_PREFIX)
+    }
 }
 
 impl Symbols {
@@ -113,7 +128,8 @@ impl Symbols {
     }
 
     /// The symbol an address belongs to, with the distance from it: the first name of the last
-    /// symbol at or before the address. Names of padding are passed over where there is another.
+    /// symbol at or before the address. Names of padding, and of what is empty, are passed over where there
+    /// is another.
     pub fn at(&self, address: u64) -> Option<(Symbol<'_>, u64)> {
         let end = self
             .entries
@@ -123,7 +139,7 @@ impl Symbols {
         let mut names = (start..end).map(|index| self.symbol(index));
         let first = self.symbol(start);
         let shown = names
-            .find(|symbol| !symbol.name.starts_with(PADDING_PREFIX))
+            .find(|symbol| symbol.names_something())
             .unwrap_or(first);
         Some((shown, address - start_address))
     }
@@ -175,6 +191,9 @@ mod tests {
             symbol(0x100, "alias_of_first"),
             symbol(0x300, "twin"),
             symbol(0x400, "twin"),
+            symbol(0x500, "__key.0"),
+            symbol(0x500, "some_lock"),
+            symbol(0x600, "__key.1"),
         ])
     }
 
@@ -191,6 +210,14 @@ mod tests {
         assert_eq!(label(0x1f0), Some(("__pfx_second", 0)));
         assert_eq!(label(0xff), None);
         assert_eq!(table.starting_at(0x201), None);
+    }
+
+    #[test]
+    fn what_is_empty_gives_its_name_to_no_address_of_another() {
+        let table = table();
+        let name = |address| table.starting_at(address).map(|symbol| symbol.name);
+        assert_eq!(name(0x500), Some("some_lock"));
+        assert_eq!(name(0x600), Some("__key.1"));
     }
 
     #[test]
