@@ -168,7 +168,7 @@ mod tests {
     fn ratios_are_ours_to_the_limit_and_the_peers_to_ours() {
         let mut row = row(12.0, Some(10.0), &[36.0], Bound::TimesLimit(1.1));
         row.peers.push(Peer {
-            name: "stap".to_owned(),
+            name: "SystemTap".to_owned(),
             result: Err("no build".to_owned()),
         });
         let text = text(std::slice::from_ref(&row));
