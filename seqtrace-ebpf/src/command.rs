@@ -37,8 +37,9 @@ pub(crate) fn has(tgid: u32) -> bool {
 #[inline]
 pub(crate) fn fork(ctx: &RawTracePointContext) {
     let ids = bpf_get_current_pid_tgid();
-    let (tid, tgid) = (ids as u32, (ids >> 32) as u32);
-    let is_own = has(tgid) || (tid != 0 && SPAWNER.get(0).is_some_and(|spawner| *spawner == tid));
+    let (thread, process) = (ids as u32, (ids >> 32) as u32);
+    let is_spawner = SPAWNER.get(0).is_some_and(|spawner| *spawner == thread);
+    let is_own = has(process) || (thread != 0 && is_spawner);
     let child = ctx.arg::<u64>(1) + u64::from(settings().task_tgid);
     let Some(child) = task::read::<u32>(child) else {
         if is_own {
@@ -47,7 +48,7 @@ pub(crate) fn fork(ctx: &RawTracePointContext) {
         return;
     };
     // A thread of the same process is no news.
-    if child == tgid {
+    if child == process {
         return;
     }
     if is_own {

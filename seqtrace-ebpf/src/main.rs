@@ -3,8 +3,8 @@
 //!
 //! One program for each role of a probed address. A program finds the site by the address it was
 //! called from, adds to the counters, and tells of every failure under its name. It does not log: the
-//! reader under observation is waiting. Where it is asked to, it notes now and then who met a failure. One more program, which is never attached, copies kernel
-//! text out for discovery.
+//! reader under observation is waiting. Where it is asked to, it notes now and then who met a failure.
+//! One more program, which is never attached, copies kernel text out for discovery.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(target_arch = "bpf")]
@@ -17,6 +17,8 @@ mod check;
 mod command;
 #[cfg(target_arch = "bpf")]
 mod complete;
+#[cfg(target_arch = "bpf")]
+mod context;
 #[cfg(target_arch = "bpf")]
 mod contention;
 #[cfg(target_arch = "bpf")]

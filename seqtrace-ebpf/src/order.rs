@@ -4,7 +4,6 @@
 //! What a task holds is changed by the task alone: an interrupt on top of it has an entry of its own.
 
 use aya_ebpf::{
-    Global,
     bindings::{BPF_ANY, BPF_NOEXIST},
     helpers::{bpf_get_current_pid_tgid, bpf_get_current_task},
     macros::map,
@@ -13,14 +12,15 @@ use aya_ebpf::{
 };
 use seqtrace_common::{
     order::{
-        ContextPlace, EdgeKey, EdgeValue, HeldNode, HeldNodes, OrderCounters, OrderEntry, act,
-        context_of, deed, holder, proof,
+        EdgeKey, EdgeValue, HeldNode, HeldNodes, OrderCounters, OrderEntry, act, deed, holder,
+        proof,
     },
     wait::WaitKey,
 };
 
 use crate::{
     complete::stack,
+    context::context,
     maps::{add, counters, counting},
     site::{self, registers},
     task, word,
@@ -49,13 +49,6 @@ static EDGES: HashMap<EdgeKey, EdgeValue> = HashMap::with_max_entries(1, 0);
 /// An entry of `HELD` in which everything is free: too large to be made on the stack.
 #[map]
 static NOTHING_HELD: PerCpuArray<HeldNodes> = PerCpuArray::with_max_entries(1, 0);
-
-#[unsafe(no_mangle)]
-static CONTEXT_PLACE: Global<ContextPlace> = Global::new(ContextPlace {
-    per_cpu_offsets: 0,
-    preempt_count: 0,
-    softirq_disable: 0,
-});
 
 /// Something that is done to a node.
 #[derive(Clone, Copy)]
@@ -322,9 +315,10 @@ fn is_held(place: &HeldNode) -> bool {
         return true;
     };
     match taken.proof {
-        // SAFETY: the helper takes nothing.
         proof::OWNER => {
-            task::owner(place.address, taken.owner_offset) == unsafe { bpf_get_current_task() }
+            // SAFETY: the helper takes nothing.
+            let running = unsafe { bpf_get_current_task() };
+            task::owner(place.address, taken.owner_offset) == running
         }
         proof::BYTE => task::read::<u8>(place.address).is_none_or(|byte| byte != 0),
         proof::ODD => task::read::<u32>(place.address).is_none_or(|word| word & 1 != 0),
@@ -385,24 +379,4 @@ fn holder_tid() -> u32 {
         0 => WaitKey::IDLE + task::cpu(),
         tid => tid,
     }
-}
-
-/// Whether a task runs, a softirq or an interrupt.
-#[inline]
-fn context() -> u32 {
-    let place = CONTEXT_PLACE.load();
-    if place.per_cpu_offsets == 0 {
-        return seqtrace_common::order::context::TASK;
-    }
-    let area: u64 =
-        task::read(place.per_cpu_offsets + 8 * u64::from(task::cpu())).unwrap_or_default();
-    let count: u32 = task::read(area.wrapping_add(place.preempt_count)).unwrap_or_default();
-    let softirq = if place.softirq_disable == 0 {
-        count
-    } else {
-        // SAFETY: the helper takes nothing.
-        let running = unsafe { bpf_get_current_task() };
-        task::read(running + place.softirq_disable).unwrap_or_default()
-    };
-    context_of(count, softirq)
 }

@@ -131,10 +131,10 @@ pub(crate) fn describe(task: u64, settings: &Settings) -> Task {
     } else {
         [task_pid, task_tgid].map(|member| read(task + u64::from(member)).unwrap_or_default())
     };
-    let [tid, tgid]: [u32; 2] = ids;
+    let [thread, process]: [u32; 2] = ids;
     Task {
-        tid,
-        tgid,
+        tid: thread,
+        tgid: process,
         comm: read(task + u64::from(task_comm)).unwrap_or_default(),
         ..Task::default()
     }

@@ -138,9 +138,7 @@ impl Symbols {
         let start = self.entries[..end].partition_point(|entry| entry.address < start_address);
         let mut names = (start..end).map(|index| self.symbol(index));
         let first = self.symbol(start);
-        let shown = names
-            .find(|symbol| symbol.names_something())
-            .unwrap_or(first);
+        let shown = names.find(Symbol::names_something).unwrap_or(first);
         Some((shown, address - start_address))
     }
 
