@@ -48,7 +48,14 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 fn replace(all: &mut Vec<Row>, fresh: &[Row]) {
     for row in fresh {
         match all.iter_mut().find(|old| old.name == row.name) {
-            Some(old) => *old = row.clone(),
+            Some(old) => {
+                // A quick run has none: those that were measured stay.
+                let peers = std::mem::take(&mut old.peers);
+                *old = row.clone();
+                if old.peers.is_empty() {
+                    old.peers = peers;
+                }
+            }
             None => all.push(row.clone()),
         }
     }
@@ -121,7 +128,9 @@ mod tests {
     #[test]
     fn a_fresh_row_takes_the_place_of_its_older_self() {
         let mut all = vec![row(1.0, None, &[], Bound::AtMost(2.0))];
+        replace(&mut all, &[row(3.0, None, &[5.0], Bound::AtMost(2.0))]);
         replace(&mut all, &[row(3.0, None, &[], Bound::AtMost(2.0))]);
+        assert_eq!(all[0].peers.len(), 1, "a quick run measures no peers");
         assert_eq!(all.len(), 1);
         assert!((all[0].own.median - 3.0).abs() < f64::EPSILON);
     }

@@ -20,8 +20,9 @@ pub(super) struct Spec {
     pub(super) peers: &'static [(&'static str, &'static str)],
 }
 
-/// What a reader pays whom nobody disturbs, at most: less than one instruction.
-const NOTHING: Bound = Bound::AboveLimit(0.5);
+/// What a reader pays whom nobody disturbs, at most: far less than a trap, which is 490 instructions. The work itself
+/// differs by some: a clock's seconds may have to be carried over, or not.
+const NOTHING: Bound = Bound::AboveLimit(10.0);
 
 pub(super) const SPECS: &[Spec] = &[
     Spec {
@@ -88,7 +89,7 @@ pub(super) const SPECS: &[Spec] = &[
         limit: "empty",
         places: &["{spinlock_begin:block#0}", "{spinlock_begin:block#1}"],
         setup: "counters",
-        bound: Bound::AtMost(10_000.0),
+        bound: Bound::AtMost(11_000.0),
         peers: &[("bpftrace", "bpftrace, hist() of the time by name")],
     },
     Spec {
@@ -110,7 +111,7 @@ pub(super) const SPECS: &[Spec] = &[
         limit: "empty",
         places: &["{raw_spinlock_begin:retry#0}"],
         setup: "counters",
-        bound: Bound::TimesLimit(2.4),
+        bound: Bound::TimesLimit(3.0),
         peers: &[("bpftrace", "bpftrace, count() by name")],
     },
     Spec {
