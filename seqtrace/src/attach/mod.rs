@@ -21,6 +21,7 @@ mod object;
 mod order;
 mod perf;
 mod probes;
+mod progress;
 mod sample;
 mod table;
 mod trap;
@@ -31,6 +32,7 @@ pub use self::{
     missed::{Fired, Missed},
     object::{AttachOptions, MapSizes, TaskLayout},
     order::ContextSource,
+    progress::{Interrupted, Progress},
     refusal::Refusal,
-    session::{Interrupted, Progress, Session},
+    session::Session,
 };

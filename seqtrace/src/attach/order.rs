@@ -11,8 +11,9 @@ use seqtrace_common::{
 
 use super::{
     object::{AttachOptions, TaskLayout},
+    progress::Progress,
     refusal::Refusal,
-    session::{Progress, Session},
+    session::Session,
     table::{ORDER_STEP, ORDER_TRIED, Probe, SlotProbes, SlotWord, Table, entry_of, names},
 };
 use crate::plan::order::{Act, OrderPlan, OrderTarget, Proof};

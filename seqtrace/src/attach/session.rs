@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -23,34 +22,12 @@ use super::{
     missed::Missed,
     object::{self, AttachOptions, MapSizes, TaskLayout},
     probes::Probes,
+    progress::{Interrupted, Progress},
     refusal::{Refusal, nothing_attached},
     sample::Sampler,
     table::{LOCK_END, ORDER_TRIED, Probe, SlotProbes, SlotWord, Table},
 };
 use crate::plan::Plan;
-
-/// How far attaching or detaching has come.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Progress {
-    /// Whether probes are being taken off.
-    pub detaching: bool,
-    /// Probes done, refused ones included.
-    pub done: usize,
-    /// Probes to do.
-    pub total: usize,
-}
-
-/// Attaching was given up because the user asked for it; nothing is attached.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Interrupted;
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("interrupted while attaching")
-    }
-}
-
-impl std::error::Error for Interrupted {}
 
 /// The live attachments of one plan, and the maps they write to. Dropping it detaches all.
 #[derive(Debug)]

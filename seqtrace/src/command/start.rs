@@ -53,6 +53,11 @@ pub(super) fn attach(
     interrupt: &Interrupt,
 ) -> Result<Session> {
     let layout = prepare::task_layout(&prepared.running.btf)?;
+    let notes_ns = options.notes_ns;
+    let options = &AttachOptions {
+        notes_ns: notes_ns.filter(|_| notes::are_taken(&prepared.running.release)),
+        ..options.clone()
+    };
     let progress = Progress::new(progress, "attaching probes");
     let session = Session::attach(
         &prepared.plan,
