@@ -31,7 +31,7 @@ pub(super) fn tell(notes: &[Event]) {
     }
 }
 
-/// `lost on CPU 1, in cwd-reader/359: ring_full`.
+/// `lost on CPU 1, in cwd-reader/359: tasks_full`.
 fn line(note: &Event) -> String {
     let name = loss::NAMES.get(note.lock as usize).copied();
     format!(
