@@ -2,15 +2,14 @@
 
 use std::{path::PathBuf, process::Command};
 
-use anyhow::{Context as _, Result};
-use serde::Deserialize;
+use anyhow::Result;
 
 use super::{
     super::{
         Wanted,
         row::{Bound, Limit, Measured, Peer, Row},
     },
-    PLACE, Programs, timed,
+    Programs, bounded, row, timed,
 };
 use crate::{
     score::Debuginfo,
@@ -20,9 +19,6 @@ use crate::{
 
 pub(super) const SCAN: &str = "discover/scan";
 pub(super) const DWARF: &str = "discover/dwarf";
-
-/// Runs of each stage.
-const RUNS: usize = 7;
 
 /// Runs of those that take minutes.
 const LONG_RUNS: usize = 1;
@@ -47,11 +43,11 @@ const PRIMITIVES: &[&str] = &[
 
 pub(super) fn scan(programs: &Programs, wanted: &Wanted) -> Result<Row> {
     let vmlinux = vmlinux(wanted)?;
-    let mut row = row(SCAN, stage(programs, "scan", &vmlinux)?);
-    "each site and instance of the kernel, by its text and its types".clone_into(&mut row.what);
+    let what = "each site and instance of the kernel, by its text and its types";
+    let mut row = row(SCAN, "ms", what, timed::stage(programs, "scan", &vmlinux)?);
     row.limit = Some(Limit {
         what: "decoding each instruction once".to_owned(),
-        measured: stage(programs, "decode", &vmlinux)?,
+        measured: timed::stage(programs, "decode", &vmlinux)?,
     });
     row.peers = vec![perf(&vmlinux)?, gdb(&vmlinux)?];
     row.bound = Some(Bound::TimesPeers(0.05));
@@ -60,51 +56,20 @@ pub(super) fn scan(programs: &Programs, wanted: &Wanted) -> Result<Row> {
 
 pub(super) fn dwarf(programs: &Programs, wanted: &Wanted) -> Result<Row> {
     let vmlinux = vmlinux(wanted)?;
-    let mut row = row(DWARF, stage(programs, "dwarf", &vmlinux)?);
-    "each inlined primitive of the kernel, by its debuginfo".clone_into(&mut row.what);
+    let what = "each inlined primitive of the kernel, by its debuginfo";
+    let own = timed::stage(programs, "dwarf", &vmlinux)?;
+    let mut row = bounded(DWARF, "ms", what, own, 500.0);
     row.limit = Some(Limit {
         what: "reading each byte of .debug_info once".to_owned(),
-        measured: stage(programs, "bytes", &vmlinux)?,
+        measured: timed::stage(programs, "bytes", &vmlinux)?,
     });
-    row.bound = Some(Bound::AtMost(500.0));
     Ok(row)
-}
-
-fn row(name: &str, own: Measured) -> Row {
-    Row {
-        name: name.to_owned(),
-        unit: "ms".to_owned(),
-        what: String::new(),
-        place: PLACE.to_owned(),
-        limit: None,
-        own,
-        peers: Vec::new(),
-        bound: None,
-    }
 }
 
 fn vmlinux(wanted: &Wanted) -> Result<PathBuf> {
     let cache = Cache::open()?;
     let kernel = Kernel::named(&cache, wanted.kernel, false)?;
     Ok(Debuginfo::of(&cache, wanted.kernel, &kernel, false)?.vmlinux)
-}
-
-#[derive(Deserialize)]
-struct Cost {
-    time_ns: u64,
-}
-
-/// Milliseconds of a stage, measured inside the program: reading the file is no part of it.
-fn stage(programs: &Programs, stage: &str, vmlinux: &PathBuf) -> Result<Measured> {
-    (0..RUNS)
-        .map(|_| {
-            let text = tool::text(programs.example("cost").arg(stage).arg(vmlinux))?;
-            let cost: Cost =
-                serde_json::from_str(&text).with_context(|| format!("failed to read `{text}`"))?;
-            Ok(cost.time_ns as f64 / 1e6)
-        })
-        .collect::<Result<Vec<f64>>>()
-        .map(Measured::from_iter)
 }
 
 /// `perf probe`, once for each primitive: it tells where it would put the probes, and puts none.

@@ -12,9 +12,9 @@ use anyhow::{Context as _, Result};
 use super::{
     super::{
         Wanted,
-        row::{Bound, Limit, Measured, Row},
+        row::{Limit, Row},
     },
-    PLACE, Programs, timed,
+    Programs, bounded, timed,
 };
 use crate::{cache, tool};
 
@@ -32,35 +32,20 @@ pub(super) fn gigabyte(programs: &Programs, _: &Wanted) -> Result<Row> {
     let own = timed::milliseconds(programs.seqtrace().arg("explain").arg(&log))?;
     let mut grep = Command::new("grep");
     grep.args(["-c", "lockdep"]).arg(&log);
+    let what = "`seqtrace explain` of a log of 1 GB with one report in it";
     Ok(Row {
-        what: "`seqtrace explain` of a log of 1 GB with one report in it".to_owned(),
         limit: Some(Limit {
             what: "grep -c, which looks for one word".to_owned(),
             measured: timed::milliseconds(&mut grep)?,
         }),
-        ..row(GIGABYTE, "ms", own, 4000.0)
+        ..bounded(GIGABYTE, "ms", what, own, 4000.0)
     })
 }
 
 pub(super) fn memory(programs: &Programs, _: &Wanted) -> Result<Row> {
     let own = timed::mebibytes(programs.seqtrace().arg("explain").arg(log()?))?;
-    Ok(Row {
-        what: "the most memory of `seqtrace explain` for that log".to_owned(),
-        ..row(MEMORY, "MiB", own, 50.0)
-    })
-}
-
-fn row(name: &str, unit: &str, own: Measured, most: f64) -> Row {
-    Row {
-        name: name.to_owned(),
-        unit: unit.to_owned(),
-        what: String::new(),
-        place: PLACE.to_owned(),
-        limit: None,
-        own,
-        peers: Vec::new(),
-        bound: Some(Bound::AtMost(most)),
-    }
+    let what = "the most memory of `seqtrace explain` for that log";
+    Ok(bounded(MEMORY, "MiB", what, own, 50.0))
 }
 
 /// The log, in the cache: lines as a busy machine writes them, and the report in the middle.

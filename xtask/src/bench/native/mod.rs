@@ -7,11 +7,14 @@ mod recording;
 mod ring;
 mod timed;
 
-use std::{path::PathBuf, process::Command};
+use std::{cell::Cell, path::PathBuf, process::Command};
 
 use anyhow::Result;
 
-use super::{Wanted, row::Row};
+use super::{
+    Wanted,
+    row::{Bound, Measured, Row},
+};
 use crate::{static_build, tool, vm};
 
 /// Where the times were taken.
@@ -56,21 +59,50 @@ const ROWS: &[Entry] = &[
     (log::MEMORY, log::memory),
 ];
 
+/// A row that has neither a limit nor peers.
+fn row(name: &str, unit: &str, what: &str, own: Measured) -> Row {
+    Row {
+        name: name.to_owned(),
+        unit: unit.to_owned(),
+        what: what.to_owned(),
+        place: PLACE.to_owned(),
+        limit: None,
+        own,
+        peers: Vec::new(),
+        bound: None,
+    }
+}
+
+/// As [`row`], of what may be so much at most.
+fn bounded(name: &str, unit: &str, what: &str, own: Measured, most: f64) -> Row {
+    Row {
+        bound: Some(Bound::AtMost(most)),
+        ..row(name, unit, what, own)
+    }
+}
+
 /// The optimised programs, linked as those for guests are.
-struct Programs(PathBuf);
+struct Programs {
+    folder: PathBuf,
+    /// Whether the recording of this run was written.
+    has_recording: Cell<bool>,
+}
 
 impl Programs {
     fn build() -> Result<Self> {
         tool::run(&mut vm::Programs::command(vm::With::Tests))?;
-        Ok(Self(static_build::programs()))
+        Ok(Self {
+            folder: static_build::programs(),
+            has_recording: Cell::new(false),
+        })
     }
 
     fn seqtrace(&self) -> Command {
-        Command::new(self.0.join("seqtrace"))
+        Command::new(self.folder.join("seqtrace"))
     }
 
     /// One of the examples.
     fn example(&self, name: &str) -> Command {
-        Command::new(self.0.join("examples").join(name))
+        Command::new(self.folder.join("examples").join(name))
     }
 }

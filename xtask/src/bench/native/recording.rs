@@ -11,9 +11,9 @@ use anyhow::{Context as _, Result};
 use super::{
     super::{
         Wanted,
-        row::{Bound, Limit, Measured, Row},
+        row::{Limit, Row},
     },
-    PLACE, Programs, timed,
+    Programs, bounded, timed,
 };
 use crate::{cache, tool};
 
@@ -28,9 +28,14 @@ pub(super) fn report(programs: &Programs, _: &Wanted) -> Result<Row> {
     let recording = recording(programs)?;
     let own = timed::milliseconds(&mut seqtrace(programs, "report", &recording))?;
     Ok(Row {
-        what: "`seqtrace report` of a recording of a million events".to_owned(),
         limit: Some(unpacking(&recording)?),
-        ..row(REPORT, own, 2000.0)
+        ..bounded(
+            REPORT,
+            "ms",
+            "`seqtrace report` of a recording of a million events",
+            own,
+            2000.0,
+        )
     })
 }
 
@@ -39,9 +44,14 @@ pub(super) fn filtered(programs: &Programs, _: &Wanted) -> Result<Row> {
     let mut report = seqtrace(programs, "report", &recording);
     let own = timed::milliseconds(report.args(["--stack", "function_1"]))?;
     Ok(Row {
-        what: "`seqtrace report --stack` of it, which has to look at each event".to_owned(),
         limit: Some(unpacking(&recording)?),
-        ..row(FILTERED, own, 2000.0)
+        ..bounded(
+            FILTERED,
+            "ms",
+            "`seqtrace report --stack` of it, which has to look at each event",
+            own,
+            2000.0,
+        )
     })
 }
 
@@ -67,23 +77,18 @@ pub(super) fn flame(programs: &Programs, _: &Wanted) -> Result<Row> {
             .arg("-o")
             .arg(&stacks),
     )?;
-    let mut inferno = programs.example("cost");
-    inferno.arg("inferno").arg(&stacks);
+    let own = timed::milliseconds(
+        seqtrace(programs, "flame", &recording)
+            .arg("-o")
+            .arg(&image),
+    )?;
+    let what = "`seqtrace flame -o out.svg` of a recording of a million events";
     Ok(Row {
-        what: "`seqtrace flame -o out.svg` of a recording of a million events".to_owned(),
         limit: Some(Limit {
             what: "inferno on the same folded stacks".to_owned(),
-            measured: timed::milliseconds(&mut inferno)?,
+            measured: timed::stage(programs, "inferno", &stacks)?,
         }),
-        ..row(
-            FLAME,
-            timed::milliseconds(
-                seqtrace(programs, "flame", &recording)
-                    .arg("-o")
-                    .arg(&image),
-            )?,
-            3000.0,
-        )
+        ..bounded(FLAME, "ms", what, own, 3000.0)
     })
 }
 
@@ -100,10 +105,9 @@ fn export(programs: &Programs, name: &str, file: &str) -> Result<Row> {
     let folder = tempfile::tempdir().context("failed to create a folder")?;
     let mut export = seqtrace(programs, "export", &recording);
     export.arg("-o").arg(folder.path().join(file));
-    Ok(Row {
-        what: format!("`seqtrace export -o {file}` of a recording of a million events"),
-        ..row(name, timed::milliseconds(&mut export)?, 3000.0)
-    })
+    let own = timed::milliseconds(&mut export)?;
+    let what = format!("`seqtrace export -o {file}` of a recording of a million events");
+    Ok(bounded(name, "ms", &what, own, 3000.0))
 }
 
 pub(super) fn memory(programs: &Programs, _: &Wanted) -> Result<Row> {
@@ -115,11 +119,8 @@ pub(super) fn memory(programs: &Programs, _: &Wanted) -> Result<Row> {
             .arg("-o")
             .arg(&image),
     )?;
-    Ok(Row {
-        unit: "MiB".to_owned(),
-        what: "the most memory of `seqtrace flame` for that recording".to_owned(),
-        ..row(MEMORY, own, 200.0)
-    })
+    let what = "the most memory of `seqtrace flame` for that recording";
+    Ok(bounded(MEMORY, "MiB", what, own, 200.0))
 }
 
 fn seqtrace(programs: &Programs, command: &str, recording: &Path) -> Command {
@@ -128,25 +129,15 @@ fn seqtrace(programs: &Programs, command: &str, recording: &Path) -> Command {
     seqtrace
 }
 
-fn row(name: &str, own: Measured, most: f64) -> Row {
-    Row {
-        name: name.to_owned(),
-        unit: "ms".to_owned(),
-        what: String::new(),
-        place: PLACE.to_owned(),
-        limit: None,
-        own,
-        peers: Vec::new(),
-        bound: Some(Bound::AtMost(most)),
-    }
-}
-
-/// The recording, written again each time: its format may have changed.
+/// The recording, written once in a run of the task: its format may have changed since the last.
 fn recording(programs: &Programs) -> Result<PathBuf> {
     let folder = cache::directory()?.join("bench");
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("failed to create `{}`", folder.display()))?;
     let path = folder.join("million.seqtrace");
-    tool::run(programs.example("million").arg(&path))?;
+    if !programs.has_recording.get() {
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("failed to create `{}`", folder.display()))?;
+        tool::run(programs.example("million").arg(&path))?;
+        programs.has_recording.set(true);
+    }
     Ok(path)
 }

@@ -17,7 +17,7 @@ use super::{
         Wanted,
         row::{Bound, Limit, Measured, Row},
     },
-    PLACE, Programs,
+    Programs, bounded,
 };
 use crate::tool;
 
@@ -59,35 +59,23 @@ pub(super) fn hundred_thousand(programs: &Programs, _: &Wanted) -> Result<Row> {
 
 pub(super) fn memory(programs: &Programs, _: &Wanted) -> Result<Row> {
     let own = beside(programs, 100_000)?;
-    Ok(Row {
-        name: MEMORY.to_owned(),
-        unit: "MiB".to_owned(),
-        what: "memory of `seqtrace stat` after 100,000 records a second".to_owned(),
-        place: PLACE.to_owned(),
-        limit: None,
-        own: mebibytes(&own),
-        peers: Vec::new(),
-        bound: Some(Bound::AtMost(40.0)),
-    })
+    let what = "memory of `seqtrace stat` after 100,000 records a second";
+    Ok(bounded(MEMORY, "MiB", what, mebibytes(&own), 40.0))
 }
 
 fn row(programs: &Programs, name: &str, rate: u64, most: Option<f64>) -> Result<Row> {
     let own = beside(programs, rate)?;
     let alone: Result<Vec<Taken>> = (0..RUNS).map(|_| pace(programs, "alone", rate)).collect();
+    let what = format!(
+        "`seqtrace stat` while {rate} records a second come through the ring; none is lost"
+    );
     Ok(Row {
-        name: name.to_owned(),
-        unit: "% of a core".to_owned(),
-        what: format!(
-            "`seqtrace stat` while {rate} records a second come through the ring; none is lost"
-        ),
-        place: PLACE.to_owned(),
         limit: Some(Limit {
             what: "a loop that only empties the ring".to_owned(),
             measured: percent(&alone?),
         }),
-        own: percent(&own),
-        peers: Vec::new(),
         bound: most.map(Bound::AtMost),
+        ..super::row(name, "% of a core", &what, percent(&own))
     })
 }
 

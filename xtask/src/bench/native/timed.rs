@@ -3,13 +3,16 @@
 use std::{
     io,
     os::unix::process::ExitStatusExt as _,
+    path::Path,
     process::{Command, ExitStatus, Stdio},
     time::Instant,
 };
 
 use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
 
-use super::super::row::Measured;
+use super::{super::row::Measured, Programs};
+use crate::tool;
 
 /// Runs of each program, after one that is not counted.
 const RUNS: usize = 5;
@@ -36,6 +39,25 @@ pub(super) fn mebibytes(command: &mut Command) -> Result<Measured> {
 fn runs(command: &mut Command) -> Result<Vec<Run>> {
     run(command)?;
     (0..RUNS).map(|_| run(command)).collect()
+}
+
+/// What `cost` prints, as far as it is wanted.
+#[derive(Deserialize)]
+struct Cost {
+    time_ns: u64,
+}
+
+/// Milliseconds of a stage of `cost`, measured inside the program: reading the file is no part of it.
+pub(super) fn stage(programs: &Programs, stage: &str, file: &Path) -> Result<Measured> {
+    (0..RUNS)
+        .map(|_| {
+            let text = tool::text(programs.example("cost").arg(stage).arg(file))?;
+            let cost: Cost =
+                serde_json::from_str(&text).with_context(|| format!("failed to read `{text}`"))?;
+            Ok(cost.time_ns as f64 / 1e6)
+        })
+        .collect::<Result<Vec<f64>>>()
+        .map(Measured::from_iter)
 }
 
 /// Runs a program to success once; what it prints is forgotten.
