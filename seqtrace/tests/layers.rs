@@ -78,7 +78,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tokio", &["collect", "command"]),
     ("zstd", &["recording"]),
     ("aho_corasick", &["explain"]),
-    ("memchr", &["explain"]),
+    ("memchr", &["explain", "recording"]),
     ("inferno", &["export"]),
     ("prost", &["export"]),
     ("comfy_table", &["export"]),

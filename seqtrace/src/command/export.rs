@@ -1,16 +1,20 @@
 //! `export`: a recording in the formats of other tools. Needs no root.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Write as _},
+    path::Path,
 };
 
 use anyhow::{Context as _, Result};
 
 use crate::{
-    aggregate::snapshot::Snapshot,
+    aggregate::{narrow::Narrowing, snapshot::Snapshot},
     cli::ExportFormat,
-    command::{filter, recordings},
+    command::{
+        filter,
+        recordings::{self, Rereadable},
+    },
     config::Export,
     export::{
         flamegraph, folded,
@@ -34,22 +38,38 @@ pub fn export(export: &Export) -> Result<u8> {
         filter,
     } = export;
     let narrowing = filter::of_recording(filter);
-    let bytes = if let Some(form) = of_snapshot(*format) {
-        let snapshot = narrowing.of(recordings::last_snapshot(file)?.snapshot);
-        recordings::tell_filters(&snapshot);
-        form(&snapshot)?
-    } else {
-        let mut reader = recordings::open(file)?;
-        let bytes = perfetto::trace(&mut reader, &narrowing);
-        recordings::tell(file, &reader);
-        bytes
+    let Some(form) = of_snapshot(*format) else {
+        return events(file, output.as_deref(), &narrowing);
     };
+    let snapshot = narrowing.of(recordings::last_snapshot(file)?.snapshot);
+    recordings::tell_filters(&snapshot);
+    let bytes = form(&snapshot)?;
     match output {
         None => io::stdout().write_all(&bytes)?,
-        Some(path) => fs::write(path, bytes)
-            .with_context(|| format!("failed to write `{}`", path.display()))?,
+        Some(path) => fs::write(path, bytes).with_context(|| unwritten(path))?,
     }
     Ok(0)
+}
+
+/// Writes the events, which may be more than memory holds.
+fn events(file: &Path, output: Option<&Path>, narrowing: &Narrowing) -> Result<u8> {
+    let recording = Rereadable::open(file)?;
+    // What cannot be read leaves no file.
+    recording.reader()?;
+    let open = || recording.reader();
+    let reader = match output {
+        None => perfetto::trace(open, narrowing, io::stdout().lock())?,
+        Some(path) => {
+            let out = File::create(path).with_context(|| unwritten(path))?;
+            perfetto::trace(open, narrowing, out).with_context(|| unwritten(path))?
+        }
+    };
+    recordings::tell(file, &reader);
+    Ok(0)
+}
+
+fn unwritten(path: &Path) -> String {
+    format!("failed to write `{}`", path.display())
 }
 
 type Form = fn(&Snapshot) -> Result<Vec<u8>>;

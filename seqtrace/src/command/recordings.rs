@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::BufReader,
+    io::{BufRead, BufReader},
     path::Path,
 };
 
@@ -140,8 +140,49 @@ pub fn snapshots(reader: &mut Reader<BufReader<File>>) -> impl Iterator<Item = T
 ///
 /// When it is none, or one of a newer version.
 pub fn open(path: &Path) -> Result<Reader<BufReader<File>>> {
-    let file = File::open(path).with_context(|| format!("failed to open `{}`", path.display()))?;
-    Reader::open(BufReader::new(file)).with_context(|| format!("cannot read `{}`", path.display()))
+    Reader::open(BufReader::new(file(path)?))
+        .with_context(|| format!("cannot read `{}`", path.display()))
+}
+
+fn file(path: &Path) -> Result<File> {
+    File::open(path).with_context(|| format!("failed to open `{}`", path.display()))
+}
+
+/// A recording that can be read more than once.
+pub struct Rereadable<'a> {
+    path: &'a Path,
+    /// What came through a pipe; `None`: a file, which is opened again.
+    piped: Option<Vec<u8>>,
+}
+
+impl<'a> Rereadable<'a> {
+    /// Reads what can be read once only.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn open(path: &'a Path) -> Result<Self> {
+        let context = || format!("failed to open `{}`", path.display());
+        let piped = if fs::metadata(path).with_context(context)?.is_file() {
+            None
+        } else {
+            Some(fs::read(path).with_context(context)?)
+        };
+        Ok(Self { path, piped })
+    }
+
+    /// The recording from its beginning.
+    ///
+    /// # Errors
+    ///
+    /// When it is none, or one of a newer version.
+    pub fn reader(&self) -> Result<Reader<Box<dyn BufRead + '_>>> {
+        let input: Box<dyn BufRead + '_> = match &self.piped {
+            Some(bytes) => Box::new(bytes.as_slice()),
+            None => Box::new(BufReader::new(file(self.path)?)),
+        };
+        Reader::open(input).with_context(|| format!("cannot read `{}`", self.path.display()))
+    }
 }
 
 /// The newest totals in a recording; tells where they are not those of its end.
@@ -166,7 +207,7 @@ pub fn tell_filters(snapshot: &Snapshot) {
 }
 
 /// Says how a recording ends, unless it is whole.
-pub fn tell(path: &Path, reader: &Reader<BufReader<File>>) {
+pub fn tell<R: BufRead>(path: &Path, reader: &Reader<R>) {
     match reader.ending() {
         Some(Ending::Whole) | None => (),
         Some(Ending::Cut) => warn!(

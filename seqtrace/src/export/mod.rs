@@ -34,6 +34,5 @@ mod holds;
 mod inlined;
 mod lines_by;
 mod losses;
-mod perfetto_packets;
 mod repeats;
 mod samples;

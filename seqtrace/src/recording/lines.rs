@@ -10,6 +10,8 @@ use crate::aggregate::{SiteLabel, occurrence::Occurrence};
 pub(super) const HEADER: &[u8] = br#"{"recording":"#;
 /// How the line of an event begins, so that it can be passed over unread.
 pub(super) const EVENT: &[u8] = br#"{"event":"#;
+/// What stands in the line of an event that names the hold it waited for. In no text: quotes are escaped there.
+pub(super) const HOLD: &[u8] = br#""hold":{"#;
 /// How the line of a snapshot begins.
 pub(super) const SNAPSHOT: &[u8] = br#"{"snapshot":"#;
 /// How the line of the snapshot that closes a file begins.

@@ -8,12 +8,17 @@ use super::{
     lines::{EventLine, NameLine, SnapshotLine},
     numbering::{Expansion, make_safe},
 };
-use crate::aggregate::{SiteLabel, occurrence::Occurrence, snapshot::Snapshot};
+use crate::{
+    aggregate::{SiteLabel, occurrence::Occurrence, snapshot::Snapshot},
+    plan::Kind,
+};
 
 /// The names so far.
 #[derive(Default)]
 pub(super) struct Names {
     sites: FxHashMap<u32, SiteLabel>,
+    /// Whether one of them is an increment, where holds begin.
+    has_writers: bool,
     frames: Vec<String>,
     frames_bytes: usize,
     /// All stacks one after the other.
@@ -33,6 +38,7 @@ impl Names {
         match line {
             NameLine::Site(number, label) => {
                 ensure!(self.sites.len() < limits::SITES, "its sites are too many");
+                self.has_writers |= label.kind == Kind::Write;
                 self.sites.insert(number, safe(label));
             }
             NameLine::Frame(mut name) => {
@@ -74,6 +80,11 @@ impl Names {
     /// How a site is called.
     pub(super) fn site(&self, number: u32) -> Option<&SiteLabel> {
         self.sites.get(&number)
+    }
+
+    /// Whether there may be holds among the events.
+    pub(super) fn has_writers(&self) -> bool {
+        self.has_writers
     }
 
     /// The frames of a stack, outermost first.

@@ -3,11 +3,12 @@
 use std::io::{BufRead, BufReader, ErrorKind, Read as _};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use memchr::memmem::Finder;
 use zstd::stream::read::Decoder;
 
 use super::{
     FORMAT, Header, Taken, limits,
-    lines::{EVENT, HEADER, Head, HeaderLine, LAST, SNAPSHOT},
+    lines::{EVENT, HEADER, HOLD, Head, HeaderLine, LAST, SNAPSHOT},
     names::Names,
     numbering::make_safe,
 };
@@ -127,6 +128,31 @@ impl<R: BufRead> Reader<R> {
                 None
             }
         }
+    }
+
+    /// The next event; snapshots are passed over unread.
+    pub fn next_event(&mut self) -> Option<Occurrence> {
+        self.next_event_if(|_, _| true)
+    }
+
+    /// The next event that is a hold, or that may name the one it waited for; other events are passed over
+    /// unread, and snapshots too.
+    pub fn next_event_about_holds(&mut self) -> Option<Occurrence> {
+        let hold = Finder::new(HOLD);
+        self.next_event_if(|names, line| names.has_writers() || hold.find(line).is_some())
+    }
+
+    fn next_event_if(&mut self, is_wanted: impl Fn(&Names, &[u8]) -> bool) -> Option<Occurrence> {
+        while self.next_entry(true) {
+            if !self.line.starts_with(EVENT) || !is_wanted(&self.names, &self.line) {
+                continue;
+            }
+            match self.names.event(&self.line) {
+                Ok(event) => return Some(event),
+                Err(error) => self.end_damaged(&error),
+            }
+        }
+        None
     }
 
     /// The last snapshot that can be read; the others are not parsed.

@@ -7,6 +7,7 @@ use std::{
     io::Read as _,
 };
 
+use prost_reflect::DynamicMessage;
 use seqtrace::{
     aggregate::{
         SiteLabel,
@@ -33,9 +34,10 @@ fn totals(snapshot: &Snapshot) -> [u64; 2] {
 }
 
 /// A recording of a real kernel, made by `seqtrace record`.
+const RECORDED: &[u8] = include_bytes!("../data/recordings/6.12-rt.seqtrace");
+
 fn recorded() -> Reader<&'static [u8]> {
-    let bytes = include_bytes!("../data/recordings/6.12-rt.seqtrace").as_slice();
-    Reader::open(bytes).expect("a recording")
+    Reader::open(RECORDED).expect("a recording")
 }
 
 /// The snapshots of these names, and the last one of the recording.
@@ -114,6 +116,14 @@ fn speedscope_takes_the_document() {
     );
 }
 
+/// The trace of a recording.
+fn drawn(recording: &[u8]) -> Vec<u8> {
+    let mut trace = Vec::new();
+    let open = || Reader::open(recording);
+    perfetto::trace(open, &Narrowing::default(), &mut trace).expect("memory takes it");
+    trace
+}
+
 fn waits() -> Vec<u8> {
     let header = Header {
         format: FORMAT,
@@ -138,6 +148,7 @@ fn waits() -> Vec<u8> {
             comm: "reader".to_owned(),
             owner_tid,
             owner_comm: owner_tid.map(|_| "writer".to_owned()),
+            retries: owner_tid.map(|_| 3),
             stack: Some(3),
             ..Occurrence::default()
         };
@@ -152,10 +163,7 @@ fn waits() -> Vec<u8> {
 #[test]
 fn perfetto_has_a_slice_for_each_wait_and_an_arrow_to_its_owner() {
     let bytes = waits();
-    let drawn = perfetto::trace(
-        &mut Reader::open(bytes.as_slice()).expect("a recording"),
-        &Narrowing::default(),
-    );
+    let drawn = drawn(&bytes);
     let published = Published::compile("perfetto_trace.proto.zst");
     let trace = published.read("perfetto.protos.Trace", &drawn);
     let mut tracks = BTreeMap::new();
@@ -243,10 +251,7 @@ fn waits_and_holds() -> Vec<u8> {
 #[test]
 fn perfetto_has_a_track_of_holds_and_an_arrow_from_each_wait_to_its_own() {
     let bytes = waits_and_holds();
-    let drawn = perfetto::trace(
-        &mut Reader::open(bytes.as_slice()).expect("a recording"),
-        &Narrowing::default(),
-    );
+    let drawn = drawn(&bytes);
     let published = Published::compile("perfetto_trace.proto.zst");
     let trace = published.read("perfetto.protos.Trace", &drawn);
     let packets = messages(&trace, "packet");
@@ -299,7 +304,7 @@ fn perfetto_takes_each_event_of_a_real_recording() {
     while let Some(entry) = reader.next(true) {
         events += u64::from(matches!(entry, Entry::Event(_)));
     }
-    let drawn = perfetto::trace(&mut recorded(), &Narrowing::default());
+    let drawn = drawn(RECORDED);
     let published = Published::compile("perfetto_trace.proto.zst");
     let trace = published.read("perfetto.protos.Trace", &drawn);
     let packets = messages(&trace, "packet");
@@ -327,4 +332,64 @@ fn perfetto_takes_each_event_of_a_real_recording() {
         "{events} events, {ended} of them last"
     );
     assert_eq!(begun, events);
+}
+
+/// Texts that a packet gives numbers, by the number; none may be given twice.
+fn learn(packet: &DynamicMessage, field: &str, of: &str, known: &mut BTreeMap<u64, String>) {
+    let Some(data) = inside(packet, "interned_data") else {
+        return;
+    };
+    for entry in messages(&data, field) {
+        let text = match entry.get_field_by_name(of).expect("it has one").as_ref() {
+            prost_reflect::Value::Bytes(bytes) => String::from_utf8(bytes.to_vec()).expect("UTF-8"),
+            value => value.as_str().expect("text").to_owned(),
+        };
+        let iid = number(&entry, "iid");
+        assert_ne!(iid, 0, "{text}");
+        assert_eq!(known.insert(iid, text), None, "{field} {iid}");
+    }
+}
+
+#[test]
+fn perfetto_finds_the_text_behind_each_number() {
+    let published = Published::compile("perfetto_trace.proto.zst");
+    let (mut names, mut keys, mut values) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut told = BTreeSet::new();
+    let trace = published.read("perfetto.protos.Trace", &drawn(&waits()));
+    for (index, packet) in messages(&trace, "packet").iter().enumerate() {
+        // SEQ_INCREMENTAL_STATE_CLEARED, then SEQ_NEEDS_INCREMENTAL_STATE.
+        let flags = if index == 0 { 1 } else { 2 };
+        assert_eq!(number(packet, "sequence_flags"), flags);
+        learn(packet, "event_names", "name", &mut names);
+        learn(packet, "debug_annotation_names", "name", &mut keys);
+        learn(packet, "debug_annotation_string_values", "str", &mut values);
+        let Some(event) = inside(packet, "track_event") else {
+            continue;
+        };
+        let is_end = number(&event, "type") == 2;
+        assert_eq!(event.has_field_by_name("name_iid"), !is_end);
+        let name = names.get(&number(&event, "name_iid"));
+        for annotation in messages(&event, "debug_annotations") {
+            let key = &keys[&number(&annotation, "name_iid")];
+            let value = if annotation.has_field_by_name("uint_value") {
+                number(&annotation, "uint_value").to_string()
+            } else {
+                values[&number(&annotation, "string_value_iid")].clone()
+            };
+            told.insert(format!("{}: {key} {value}", name.expect("it is known")));
+        }
+    }
+    let expected = [
+        "reader waits for rename_lock: owner writer/7",
+        "reader waits for rename_lock: reader reader/5",
+        "reader waits for rename_lock: retries 3",
+        "reader waits for rename_lock: site d_lookup+0x4b",
+        "reader waits for rename_lock: stack getcwd",
+        "rename_lock [block]: owner writer/7",
+        "rename_lock [block]: reader reader/5",
+        "rename_lock [block]: retries 3",
+        "rename_lock [block]: site d_lookup+0x4b",
+        "rename_lock [block]: stack getcwd",
+    ];
+    assert_eq!(Vec::from_iter(told), expected);
 }
