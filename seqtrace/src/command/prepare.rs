@@ -22,6 +22,7 @@ use crate::{
         feature::{self, Check},
         hazards,
         running::{Running, VMLINUX},
+        shed,
         text::Choice,
     },
     plan::{Backends, OwnerOffsets, Plan, Request, SeqcountNames, SiteFilter, plan},
@@ -44,6 +45,16 @@ pub struct Prepared {
     pub unnamed: u64,
     /// What discovery cost.
     pub costs: Costs,
+}
+
+impl Prepared {
+    /// Drops what is needed before counting only: some 10 MiB of types, and the catalog, of which the plan has
+    /// what it needs.
+    pub fn shed(&mut self) {
+        self.running.forget_types();
+        self.catalog = Catalog::default();
+        shed::give_back();
+    }
 }
 
 /// Fails with the first needed thing that is missing, in one line that says what to do.

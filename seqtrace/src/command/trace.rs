@@ -101,7 +101,7 @@ pub async fn observed(
     filter::tasks(&request.trace.filter)?;
     let backends = backends::resolve(request.trace.backends)?;
     let _instance = instance::claim()?;
-    let prepared = prepare::prepare(
+    let mut prepared = prepare::prepare(
         &request.trace.sources,
         (&request.trace.request, request.trace.blame.is_some()),
         &filter::sites(&request.trace.filter),
@@ -114,9 +114,11 @@ pub async fn observed(
     let mut session = start::attach(&prepared, &options, request.progress, interrupt)
         .map_err(|error| told_of_kill(error, limits.kill_file.as_deref(), interrupt))?;
     let hits = Hits::new(&session)?;
+    let aggregate = start::aggregate(&prepared, &session, request.trace);
+    prepared.shed();
     let mut run = Run::new(
         &prepared.plan,
-        start::aggregate(&prepared, &session, request.trace),
+        aggregate,
         Collector::new(&mut session, request.interval.unwrap_or(UNWATCHED))?,
         start::refusals(&session),
         session.command()?,

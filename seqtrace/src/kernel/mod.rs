@@ -22,4 +22,5 @@ pub mod offline;
 pub mod privilege;
 pub mod program;
 pub mod running;
+pub mod shed;
 pub mod text;

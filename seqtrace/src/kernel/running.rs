@@ -53,9 +53,9 @@ pub struct Running {
     hidden_modules: Option<(usize, String)>,
     text: Text,
     /// Symbols of vmlinux for discovery, as [`Running::discovery_symbols`] makes them.
-    completed: OnceCell<Arc<Symbols>>,
+    pub(super) completed: OnceCell<Arc<Symbols>>,
     /// What modules need of vmlinux where both come from files.
-    installed_base: OnceCell<Base>,
+    pub(super) installed_base: OnceCell<Base>,
 }
 
 impl Running {

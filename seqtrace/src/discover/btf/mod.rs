@@ -37,8 +37,8 @@ pub use self::{
 /// taken to be a cycle. The kernel's deepest chain is below 20.
 const DEPTH_LIMIT: usize = 32;
 
-/// The types of vmlinux, or of a module on top of those of vmlinux.
-#[derive(Debug)]
+/// The types of vmlinux, or of a module on top of those of vmlinux; by default none.
+#[derive(Debug, Default)]
 pub struct Btf {
     bytes: Vec<u8>,
     types: Range<usize>,
