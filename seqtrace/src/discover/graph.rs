@@ -19,6 +19,9 @@ use super::{
 /// A detour is `testb`, `jne`, `jmp`.
 const DETOUR_INSTRUCTIONS: usize = 3;
 
+/// How long an instruction is, a little less than on the average.
+const INSTRUCTION_BYTES: usize = 4;
+
 /// Index of a block in its graph.
 pub(super) type BlockIndex = u32;
 
@@ -154,6 +157,7 @@ impl<'a> Flow<'a> {
         while let Some(&part) = parts.get(next) {
             next += 1;
             let bytes = self.image.text_at(part.start, part.end)?;
+            instructions.reserve(bytes.len() / INSTRUCTION_BYTES);
             let mut decoder = Decoder::with_ip(64, bytes, part.start, DecoderOptions::NONE);
             while decoder.can_decode() {
                 let instruction = decoder.decode();
@@ -187,8 +191,11 @@ impl<'a> Flow<'a> {
         let Some(segment) = self.image.segment_of(target) else {
             return;
         };
-        let is_new = instructions.iter().all(|known| known.ip() != target);
-        if segment.contains(function.start) || !is_new {
+        // Nearly every target: the rest looks at each instruction.
+        if segment.contains(function.start) {
+            return;
+        }
+        if instructions.iter().any(|known| known.ip() == target) {
             return;
         }
         let bytes = segment.slice(target, segment.end()).unwrap_or_default();

@@ -231,14 +231,14 @@ impl Typing<'_> {
     pub(super) fn typed_places(&self, base: ValueId) -> Vec<(i64, TypeId)> {
         let mut found = Vec::new();
         for call in &self.evidence.calls {
-            let Some(name) = self.image.name_at(call.callee) else {
-                continue;
-            };
             for (&register, &argument) in ARGUMENTS.iter().zip(&call.arguments) {
                 let address = self.values.address(argument);
                 if address.base != base {
                     continue;
                 }
+                let Some(name) = self.image.name_at(call.callee) else {
+                    break;
+                };
                 let expected = self.declared(name, register, false);
                 let structure = expected.filter(|&(of, _)| self.is_structure(of));
                 found.extend(structure.map(|(of, _)| (address.displacement, of)));
@@ -253,9 +253,10 @@ impl Typing<'_> {
     fn expected(&self, call: &Call, id: ValueId) -> impl Iterator<Item = Target> {
         let given = ARGUMENTS.iter().zip(&call.arguments);
         let registers = given.filter(move |(_, argument)| **argument == id);
-        let name = self.image.name_at(call.callee);
+        // Few calls are given the value, and only their names are looked up.
         registers.filter_map(move |(&register, _)| {
-            let target = self.declared(name?, register, false)?;
+            let name = self.image.name_at(call.callee)?;
+            let target = self.declared(name, register, false)?;
             self.is_structure(target.0).then_some(target)
         })
     }

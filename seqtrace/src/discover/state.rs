@@ -173,7 +173,12 @@ impl State {
                 values,
             )
         });
-        let mut memory = Vec::with_capacity(from[0].memory.len());
+        let first = &from[0].memory;
+        if from[1..].iter().all(|state| state.memory == *first) {
+            let memory = first.clone();
+            return Self { registers, memory };
+        }
+        let mut memory = Vec::with_capacity(first.len());
         let mut words = Words {
             from,
             next: vec![0; from.len()],

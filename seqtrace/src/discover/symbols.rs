@@ -41,7 +41,7 @@ pub struct Symbols {
     names: String,
     entries: Vec<Entry>,
     /// Hash of a name and the entry's index, sorted.
-    by_name: Vec<(u64, u32)>,
+    by_name: Vec<(u32, u32)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +71,9 @@ impl Symbols {
             table.push(symbol);
         }
         table.entries.sort_by_key(|entry| entry.address);
+        // They stay for as long as events are counted.
+        table.entries.shrink_to_fit();
+        table.names.shrink_to_fit();
         table.by_name = (0..table.entries.len() as u32)
             .map(|index| (hash(table.symbol(index as usize).name), index))
             .collect();
@@ -135,7 +138,9 @@ impl Symbols {
             .entries
             .partition_point(|entry| entry.address <= address);
         let start_address = self.entries[..end].last()?.address;
-        let start = self.entries[..end].partition_point(|entry| entry.address < start_address);
+        let before = self.entries[..end].iter().rev();
+        let aliases = before.take_while(|entry| entry.address == start_address);
+        let start = end - aliases.count();
         let mut names = (start..end).map(|index| self.symbol(index));
         let first = self.symbol(start);
         let shown = names.find(Symbol::names_something).unwrap_or(first);
@@ -166,10 +171,11 @@ impl Symbols {
     }
 }
 
-fn hash(name: &str) -> u64 {
+/// Half of a hash: names are compared, so that equal ones do no harm.
+fn hash(name: &str) -> u32 {
     let mut hasher = FxHasher::default();
     name.hash(&mut hasher);
-    hasher.finish()
+    (hasher.finish() >> 32) as u32
 }
 
 #[cfg(test)]

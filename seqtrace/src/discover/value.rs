@@ -5,7 +5,7 @@
 //! the word may have changed between them. Just that makes a reader of a sequence visible, who
 //! compares a word with the word itself.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use super::instruction::RegisterNumber;
 
@@ -92,13 +92,15 @@ impl Values {
     pub(super) const PER_CPU: ValueId = ValueId(1);
     /// The stack pointer at the entry, the base of stack slots.
     pub(super) const STACK: ValueId = ValueId(2);
+    /// How many values there is room for at once: those of most functions.
+    const USUAL: usize = 200;
     /// How many values one closure may reach; a bound on time, not met by real readers.
     const CLOSURE_LIMIT: usize = 80;
 
     pub(super) fn new() -> Self {
         let mut values = Self {
-            expressions: Vec::new(),
-            numbers: FxHashMap::default(),
+            expressions: Vec::with_capacity(Self::USUAL),
+            numbers: FxHashMap::with_capacity_and_hasher(Self::USUAL, FxBuildHasher),
             merged: FxHashMap::default(),
             apart: FxHashSet::default(),
         };
@@ -131,6 +133,9 @@ impl Values {
     /// What the instruction at `at` loads of a word whose loads are told apart; `None` for other
     /// words.
     pub(super) fn read(&mut self, address: Address, bytes: u8, at: u64) -> Option<ValueId> {
+        if self.apart.is_empty() {
+            return None;
+        }
         let word = *self.numbers.get(&Value::Load { address, bytes })?;
         let is_apart = self.apart.contains(&word);
         is_apart.then(|| self.number(Value::Read { word, at }))
@@ -212,10 +217,11 @@ impl Values {
 
     /// Says which values may flow into a merge, as far as is known now.
     pub(super) fn set_inputs(&mut self, merge: ValueId, inputs: impl Iterator<Item = ValueId>) {
-        let mut inputs: Vec<ValueId> = inputs.filter(|&input| input != merge).collect();
-        inputs.sort_unstable();
-        inputs.dedup();
-        self.merged.insert(merge, inputs);
+        let known = self.merged.entry(merge).or_default();
+        known.clear();
+        known.extend(inputs.filter(|&input| input != merge));
+        known.sort_unstable();
+        known.dedup();
     }
 
     /// The values that flow into a merge.
