@@ -15,7 +15,7 @@ use seqtrace::{
     recording::Reader,
 };
 
-use million::{EVENTS, recording};
+use million::{EVENTS, USUAL, recording};
 
 fn last(bytes: &[u8]) -> Snapshot {
     let mut reader = Reader::open(bytes).expect("a recording");
@@ -23,14 +23,16 @@ fn last(bytes: &[u8]) -> Snapshot {
 }
 
 fn stages(criterion: &mut Criterion) {
-    let bytes = recording();
+    let bytes = recording(USUAL);
     let events = Throughput::Elements(EVENTS);
     let mut group = criterion.benchmark_group(format!("a million events in {} bytes", bytes.len()));
     group
         .throughput(events)
         .sample_size(10)
         .warm_up_time(Duration::from_secs(1));
-    group.bench_function("write", |bencher| bencher.iter(|| black_box(recording())));
+    group.bench_function("write", |bencher| {
+        bencher.iter(|| black_box(recording(USUAL)));
+    });
     group.bench_function("report", |bencher| {
         bencher.iter(|| black_box(table::closing(&last(&bytes), None)));
     });

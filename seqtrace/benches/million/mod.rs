@@ -13,9 +13,23 @@ pub(crate) const EVENTS: u64 = 1_000_000;
 /// Events in an interval of it.
 const INTERVAL: u64 = 10_000;
 
-/// Different stacks and sites.
-const STACKS: u32 = 2000;
+/// Different sites.
 const SITES: u32 = 100;
+
+/// How many different ones its events have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Variety {
+    /// Kernel stacks.
+    pub(crate) stacks: u32,
+    /// Tasks that wait, and as many that write.
+    pub(crate) tasks: u32,
+}
+
+/// That of a busy machine.
+pub(crate) const USUAL: Variety = Variety {
+    stacks: 2000,
+    tasks: 5000,
+};
 
 fn snapshot() -> Snapshot {
     let bytes = include_bytes!("../../tests/data/snapshots/realtime.json");
@@ -38,8 +52,9 @@ impl Random {
     }
 }
 
-fn event(random: &mut Random, time_ns: u64) -> Occurrence {
-    let tid = random.below(5000);
+fn event(random: &mut Random, time_ns: u64, variety: Variety) -> Occurrence {
+    let Variety { stacks, tasks } = variety;
+    let tid = random.below(tasks);
     Occurrence {
         time_ns,
         duration_ns: random.next() >> 40,
@@ -49,9 +64,9 @@ fn event(random: &mut Random, time_ns: u64) -> Occurrence {
         tgid: tid & !7,
         comm: format!("worker-{}", tid % 50),
         slept: tid.is_multiple_of(2),
-        owner_tid: Some(random.below(5000)),
+        owner_tid: Some(random.below(tasks)),
         owner_comm: Some("writer".to_owned()),
-        stack: Some(random.below(STACKS)),
+        stack: Some(random.below(stacks)),
         ..Occurrence::default()
     }
 }
@@ -74,7 +89,7 @@ fn frames(stack: u32) -> Vec<String> {
 }
 
 /// The bytes of the recording.
-pub(crate) fn recording() -> Vec<u8> {
+pub(crate) fn recording(variety: Variety) -> Vec<u8> {
     let header = Header {
         format: FORMAT,
         part: 1,
@@ -85,7 +100,7 @@ pub(crate) fn recording() -> Vec<u8> {
     let mut snapshot = snapshot();
     for number in 1..=EVENTS {
         let time_ns = number * 10_000 + random.next() % 5000;
-        let event = event(&mut random, time_ns);
+        let event = event(&mut random, time_ns, variety);
         let stack = event.stack.unwrap_or_default();
         writer
             .event(&event, || label(event.site), || frames(stack))

@@ -2,12 +2,15 @@
 //! done. Rows of numbers in, a table, a page and a status that tells whether all bounds hold out.
 
 mod criterion;
+mod curve;
 mod guest;
 mod native;
 mod page;
 mod peers;
+mod plot;
 mod row;
 mod table;
+mod taken;
 
 use std::{env, process::ExitCode};
 
@@ -35,6 +38,9 @@ pub(crate) struct Args {
     /// Takes what the last guest left instead of booting one
     #[arg(long)]
     last: bool,
+    /// Boots each guest twice, for what is ours; fails where two differ by a hundredth or more
+    #[arg(long, conflicts_with = "last")]
+    repeat: bool,
     /// Writes the rows into docs/performance.md, as SEQTRACE_BLESS=1 does
     #[arg(long)]
     write: bool,
@@ -42,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     kernel: Option<Flavour>,
     /// Runs criterion's benches of discovery instead
-    #[arg(long, conflicts_with_all = ["only", "json", "quick", "last", "write"])]
+    #[arg(long, conflicts_with_all = ["only", "json", "quick", "last", "repeat", "write"])]
     criterion: bool,
     /// For criterion: a filter, `--save-baseline NAME`, `--baseline NAME`
     #[arg(last = true, value_name = "ARGUMENT", requires = "criterion")]
@@ -51,6 +57,9 @@ pub(crate) struct Args {
 
 /// The kernel of the guests if none is named: with PREEMPT_RT, where readers block.
 const KERNEL: Flavour = Flavour::V6_12Rt;
+
+/// Two boots may be so far apart: that part of the first.
+const REPEATABLE: f64 = 0.01;
 
 /// Who measures rows: those that are wanted.
 type Source = fn(&Wanted) -> Result<Vec<Row>>;
@@ -62,13 +71,20 @@ pub(crate) struct Wanted {
     only: Vec<String>,
     /// What takes long, or is a time, is left out.
     pub(crate) quick: bool,
-    /// What the last guest left is told again.
+    /// What the last guests left is told again.
     pub(crate) last: bool,
+    /// Guests are booted once more, for what is ours alone.
+    again: bool,
     /// The kernel of guests.
     pub(crate) kernel: Flavour,
 }
 
 impl Wanted {
+    /// Whether other tools are measured as well.
+    pub(crate) fn has_peers(&self) -> bool {
+        !self.quick && !self.again
+    }
+
     /// Whether the row of this name is one of them.
     pub(crate) fn takes(&self, name: &str) -> bool {
         let is_in = |only: &String| {
@@ -93,10 +109,12 @@ pub(crate) fn bench(args: &Args) -> Result<ExitCode> {
         only: args.only.clone(),
         quick: args.quick,
         last: args.last,
+        again: false,
         kernel: args.kernel.unwrap_or(KERNEL),
     };
-    let rows = rows(&wanted)?;
+    let mut rows = rows(&wanted)?;
     ensure!(!rows.is_empty(), "no row has such a name");
+    let is_same = !args.repeat || repeat(&mut rows, wanted)?;
     #[expect(clippy::print_stdout, reason = "the result of the task")]
     if args.json {
         println!(
@@ -109,7 +127,33 @@ pub(crate) fn bench(args: &Args) -> Result<ExitCode> {
     if args.write || env::var_os("SEQTRACE_BLESS").is_some_and(|value| value == "1") {
         page::write(&rows)?;
     }
-    Ok(ExitCode::from(u8::from(tally(&rows).failed > 0)))
+    let holds = tally(&rows).failed == 0;
+    Ok(ExitCode::from(u8::from(!(holds && is_same))))
+}
+
+/// Adds what another boot brings to the rows that are measured in guests; whether all are the same but for a hundredth.
+fn repeat(rows: &mut [Row], wanted: Wanted) -> Result<bool> {
+    let again = guest::rows(&Wanted {
+        again: true,
+        ..wanted
+    })?;
+    let mut is_same = true;
+    for row in rows {
+        let Some(other) = again.iter().find(|other| other.name == row.name) else {
+            continue;
+        };
+        row.repeated = Some(other.own.median);
+        let apart = (other.own.median / row.own.median - 1.0).abs();
+        if apart >= REPEATABLE {
+            is_same = false;
+            progress::line(format_args!(
+                "{}: two boots are {:.1} % apart",
+                row.name,
+                100.0 * apart
+            ));
+        }
+    }
+    Ok(is_same)
 }
 
 /// The rows of [`Args::quick`], for the tests: a check for each.
@@ -123,6 +167,7 @@ pub(crate) fn test() -> Result<Tally> {
         only: Vec::new(),
         quick: true,
         last: false,
+        again: false,
         kernel: KERNEL,
     })?;
     progress::line(table::text(&rows).trim_end());
@@ -159,6 +204,7 @@ mod tests {
             only: only.iter().map(|&name| name.to_owned()).collect(),
             quick: false,
             last: false,
+            again: false,
             kernel: Flavour::V6_12Rt,
         };
         assert!(wanted(&[]).takes("event/block"));

@@ -1,11 +1,11 @@
 //! `docs/performance.md`: the tables of all rows between markers; the prose around them stays. The rows lie
-//! beside it in `docs/performance.json`, so that a run of some rows replaces these only.
+//! beside it in `docs/performance.json`, so that a run of some rows replaces these only; so do the pictures of curves.
 
 use std::{fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{row::Row, table};
+use super::{plot, row::Row, table};
 use crate::{progress, tool};
 
 /// The page and its rows, in the workspace.
@@ -38,6 +38,14 @@ pub(crate) fn write(fresh: &[Row]) -> Result<()> {
         fs::write(file, bytes).with_context(|| format!("failed to write `{}`", file.display()))?;
         progress::step("Writing", file.display());
     }
+    for row in fresh {
+        if let Some(curve) = &row.curve {
+            let picture = page.with_file_name(table::picture(row));
+            fs::write(&picture, plot::svg(row, curve)?)
+                .with_context(|| format!("failed to write `{}`", picture.display()))?;
+            progress::step("Drawing", picture.display());
+        }
+    }
     Ok(())
 }
 
@@ -51,7 +59,9 @@ fn replace(all: &mut Vec<Row>, fresh: &[Row]) {
             Some(old) => {
                 // A quick run has none: those that were measured stay.
                 let peers = std::mem::take(&mut old.peers);
+                let repeated = old.repeated.filter(|_| old.own == row.own);
                 *old = row.clone();
+                old.repeated = old.repeated.or(repeated);
                 if old.peers.is_empty() {
                     old.peers = peers;
                 }

@@ -1,6 +1,9 @@
 //! One comparison: the same work done by us, by what people would use instead, and as cheaply as it can be done.
 
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
+
+use super::curve::Curve;
 
 /// What was measured of one piece of work.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -21,6 +24,12 @@ pub(crate) struct Row {
     pub(crate) peers: Vec<Peer>,
     /// What ours may be at most; without one the row cannot fail.
     pub(crate) bound: Option<Bound>,
+    /// Ours at several sizes, of which `own` is the largest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) curve: Option<Curve>,
+    /// Our median in another boot of the guest, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) repeated: Option<f64>,
 }
 
 /// The cheapest way.
@@ -82,9 +91,42 @@ pub(crate) enum Bound {
     TimesPeers(f64),
     /// So much, in the row's unit.
     AtMost(f64),
+    /// Twice the size costs twice as much.
+    Linear,
 }
 
 impl Row {
+    /// A row of ours alone, without a bound.
+    pub(crate) fn of(name: &str, unit: &str, what: &str, place: &str, own: Measured) -> Self {
+        Self {
+            name: name.to_owned(),
+            unit: unit.to_owned(),
+            what: what.to_owned(),
+            place: place.to_owned(),
+            limit: None,
+            own,
+            peers: Vec::new(),
+            bound: None,
+            curve: None,
+            repeated: None,
+        }
+    }
+
+    /// The same, of a cost at several sizes that is to grow on a line at most.
+    ///
+    /// # Errors
+    ///
+    /// Without a size there is no row.
+    pub(crate) fn grown(self, curve: Curve) -> Result<Self> {
+        let largest = curve.points.last().context("nothing was measured")?;
+        Ok(Self {
+            own: largest.measured,
+            bound: Some(Bound::Linear),
+            curve: Some(curve),
+            ..self
+        })
+    }
+
     /// Whether the row is within its bound. What the bound speaks of and was not measured fails too.
     pub(crate) fn holds(&self) -> bool {
         let own = self.own.median;
@@ -105,6 +147,10 @@ impl Row {
                 peers.next().is_some() && all
             }
             Some(Bound::AtMost(most)) => own <= most,
+            Some(Bound::Linear) => self
+                .curve
+                .as_ref()
+                .is_some_and(|curve| curve.growth().is_linear_at_most()),
         }
     }
 
@@ -122,6 +168,7 @@ impl Bound {
             Self::AboveLimit(more) => format!("at most {more} {unit} above the limit"),
             Self::TimesPeers(times) => format!("at most {times} × each peer"),
             Self::AtMost(most) => format!("at most {most} {unit}"),
+            Self::Linear => "grows on a line at most".to_owned(),
         }
     }
 }
@@ -149,6 +196,8 @@ pub(crate) mod tests {
                 })
                 .collect(),
             bound: Some(bound),
+            curve: None,
+            repeated: None,
         }
     }
 

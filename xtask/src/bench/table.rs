@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::row::{Measured, Row};
+use super::{
+    curve::{Curve, Point},
+    row::{Measured, Row},
+};
 
 /// A line of a row: who, the measurement or why there is none, and the ratio in words.
 struct Line {
@@ -77,6 +80,14 @@ fn verdict(row: &Row) -> String {
     })
 }
 
+/// What another boot brought.
+fn twice(row: &Row) -> String {
+    let repeated = row.repeated.map(number);
+    repeated.map_or(String::new(), |repeated| {
+        format!("; two boots: {} and {repeated}", number(row.own.median))
+    })
+}
+
 /// For a terminal.
 pub(crate) fn text(rows: &[Row]) -> String {
     let mut text = String::new();
@@ -92,6 +103,13 @@ pub(crate) fn text(rows: &[Row]) -> String {
         let bound = verdict(row);
         if !bound.is_empty() {
             let _ = writeln!(text, "  {bound}");
+        }
+        if row.repeated.is_some() {
+            let _ = writeln!(text, "  {}", twice(row).trim_start_matches("; "));
+        }
+        if let Some(curve) = &row.curve {
+            curve_text(&mut text, row, curve);
+            continue;
         }
         for Line { who, result, ratio } in lines(row) {
             let _ = match result {
@@ -113,8 +131,90 @@ pub(crate) fn text(rows: &[Row]) -> String {
     text
 }
 
-/// For a page: a table for each group.
+/// The sizes of a curve, and how it grows.
+fn curve_text(text: &mut String, row: &Row, curve: &Curve) {
+    for Point { size, measured } in &curve.points {
+        let Measured {
+            minimum,
+            median,
+            maximum,
+        } = *measured;
+        let size = format!("{} {}", number(*size), curve.axis);
+        let [minimum, median, maximum] = [minimum, median, maximum].map(number);
+        let _ = writeln!(
+            text,
+            "    {size:<36} {minimum:>12} {median:>12} {maximum:>12}"
+        );
+    }
+    let growth = curve.growth().words(&row.unit, &curve.axis);
+    let _ = writeln!(text, "    {growth}");
+}
+
+/// For a page: a table for the curves of a group, and one for what else it has.
 pub(crate) fn markdown(rows: &[&Row]) -> String {
+    let (curves, others): (Vec<&Row>, Vec<&Row>) =
+        rows.iter().copied().partition(|row| row.curve.is_some());
+    let mut text = String::new();
+    if !curves.is_empty() {
+        text.push_str(&curves_markdown(&curves));
+    }
+    if !others.is_empty() {
+        text.push_str(&rows_markdown(&others));
+    }
+    text
+}
+
+/// The name of the picture of a row, beside the page.
+pub(crate) fn picture(row: &Row) -> String {
+    format!("{}.svg", row.name.replace('/', "-"))
+}
+
+fn curves_markdown(rows: &[&Row]) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "| row | size | minimum | median | maximum |\n|---|--:|--:|--:|--:|"
+    );
+    let curves = rows
+        .iter()
+        .filter_map(|row| Some((row, row.curve.as_ref()?)));
+    for (row, curve) in curves.clone() {
+        for (index, Point { size, measured }) in curve.points.iter().enumerate() {
+            let name = match index {
+                0 => format!("`{}`, {}", row.name, row.unit),
+                1 => verdict(row),
+                _ => String::new(),
+            };
+            let Measured {
+                minimum,
+                median,
+                maximum,
+            } = *measured;
+            let [minimum, median, maximum] = [minimum, median, maximum].map(number);
+            let (size, axis) = (number(*size), &curve.axis);
+            let _ = writeln!(
+                text,
+                "| {name} | {size} {axis} | {minimum} | {median} | {maximum} |"
+            );
+        }
+    }
+    text.push('\n');
+    for (row, curve) in curves {
+        let Row {
+            name, what, place, ..
+        } = row;
+        let growth = curve.growth().words(&row.unit, &curve.axis);
+        let _ = writeln!(
+            text,
+            "* `{name}`: {what} ({place}). It {growth}.\n\n  ![{name}]({})",
+            picture(row)
+        );
+    }
+    text
+}
+
+/// A table with a line for each who did the work.
+fn rows_markdown(rows: &[&Row]) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
@@ -152,7 +252,12 @@ pub(crate) fn markdown(rows: &[&Row]) -> String {
     }
     text.push('\n');
     for row in rows {
-        let _ = writeln!(text, "* `{}`: {} ({})", row.name, row.what, row.place);
+        let twice = twice(row);
+        let _ = writeln!(
+            text,
+            "* `{}`: {} ({}){twice}",
+            row.name, row.what, row.place
+        );
     }
     text
 }
@@ -160,7 +265,10 @@ pub(crate) fn markdown(rows: &[&Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::row::{Bound, Peer, tests::row},
+        super::{
+            curve::tests::curve,
+            row::{Bound, Peer, tests::row},
+        },
         *,
     };
 
@@ -179,6 +287,29 @@ mod tests {
         let page = markdown(&[&row]);
         assert!(page.contains("| `event/block`, instructions | seqtrace | 12 | 12 | 12 |"));
         assert!(page.contains("|  | bpftrace | 36 | 36 | 36 | takes 3 × of seqtrace |"));
+    }
+
+    #[test]
+    fn a_curve_has_a_line_for_each_size_and_says_how_it_grows() {
+        let mut row = row(1900.0, None, &[], Bound::Linear);
+        row.curve = Some(curve(|size| 300.0 + 2.0 * size));
+        let text = text(std::slice::from_ref(&row));
+        assert!(text.contains("grows on a line at most: holds"), "{text}");
+        assert!(text.contains("800 probes"), "{text}");
+        let page = markdown(&[&row]);
+        assert!(
+            page.contains("| `event/block`, instructions | 50 probes | 400 | 400 | 400 |"),
+            "{page}"
+        );
+        assert!(page.contains("It is on a line: 300"), "{page}");
+        assert!(page.contains("(event-block.svg)"), "{page}");
+    }
+
+    #[test]
+    fn another_boot_is_told_beside_the_first() {
+        let mut row = row(12.0, None, &[], Bound::AtMost(20.0));
+        row.repeated = Some(12.5);
+        assert!(markdown(&[&row]).contains("; two boots: 12 and 12.50"));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(super) const SETUPS: [(&str, &str); 10] = [
 
 const BPFTRACE: &str = "\
 cat > /tmp/peer.bt << 'END'
-kprobe:{ktime_get_ts64:begin#0}, kprobe:{getrusage:begin#0}, kprobe:{path_init:begin#0}, kprobe:{d_lookup:begin#0}, \
+kprobe:{ktime_get_real_ts64:begin#0}, kprobe:{getrusage:begin#0}, kprobe:{path_init:begin#0}, kprobe:{d_lookup:begin#0}, \
 kprobe:{raw_spinlock_begin:retry#0}, kprobe:{raw_spinlock_begin_loop:check#0} { @hits[probe, comm] = count(); }
 kprobe:{spinlock_begin:block#0} { @since[tid] = nsecs; }
 kprobe:{spinlock_begin:block#1} /@since[tid]/ { @ns[comm] = hist(nsecs - @since[tid]); delete(@since[tid]); }
@@ -58,18 +58,18 @@ END
 chroot /share/peers bpftrace -c 'RUN' /tmp/peer.bt";
 
 const PERF: &str = "\
-for place in {ktime_get_ts64:begin#0} {getrusage:begin#0} {path_init:begin#0} {d_lookup:begin#0}; do
+for place in {ktime_get_real_ts64:begin#0} {getrusage:begin#0} {path_init:begin#0} {d_lookup:begin#0}; do
   chroot /share/peers perf probe --quiet --add \"bench_${place%+*}=$place\"
 done
 chroot /share/peers perf stat -e 'probe:bench_*' -- RUN
 chroot /share/peers perf probe --quiet --del 'bench_*'";
 
-/// Finds the sites, with a catalog that an earlier guest has kept, and does the rest with their places.
+/// Finds the sites by the options that stand for `SITES`, with a catalog that an earlier guest has kept, and does the rest with their places.
 pub(super) const PREPARE: &str = "\
 set -e
 mkdir -p /var/cache/seqtrace /share/out/cache
 cp /share/out/cache/* /var/cache/seqtrace/ 2> /dev/null || true
-seqtrace sites -q --json > /share/out/sites.json
+seqtrace sites -q --json SITES > /share/out/sites.json
 cp /var/cache/seqtrace/* /share/out/cache/
 if [ -d /share/peers ]; then
   for folder in proc sys dev tmp; do mount --bind /$folder /share/peers/$folder; done

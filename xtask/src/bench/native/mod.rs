@@ -2,9 +2,11 @@
 //! in a quick run, and their bounds say what was aimed at.
 
 mod discover;
+mod growth;
 mod log;
 mod recording;
 mod ring;
+mod start;
 mod timed;
 
 use std::{cell::Cell, path::PathBuf, process::Command};
@@ -57,20 +59,16 @@ const ROWS: &[Entry] = &[
     (ring::MEMORY, ring::memory),
     (log::GIGABYTE, log::gigabyte),
     (log::MEMORY, log::memory),
+    (start::CACHED, start::cached),
+    (growth::TEXT, growth::text),
+    (growth::MODULES, growth::modules),
+    (growth::STACKS, growth::stacks),
+    (growth::TASKS, growth::tasks),
 ];
 
 /// A row that has neither a limit nor peers.
 fn row(name: &str, unit: &str, what: &str, own: Measured) -> Row {
-    Row {
-        name: name.to_owned(),
-        unit: unit.to_owned(),
-        what: what.to_owned(),
-        place: PLACE.to_owned(),
-        limit: None,
-        own,
-        peers: Vec::new(),
-        bound: None,
-    }
+    Row::of(name, unit, what, PLACE, own)
 }
 
 /// As [`row`], of what may be so much at most.

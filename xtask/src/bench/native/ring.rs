@@ -10,12 +10,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde::Deserialize;
 
 use super::{
     super::{
         Wanted,
         row::{Bound, Limit, Measured, Row},
+        taken::Taken,
     },
     Programs, bounded,
 };
@@ -35,16 +35,6 @@ const SECONDS: u64 = 5;
 /// How long a seqtrace may take until it counts: it reads the kernel's text first.
 const START: Duration = Duration::from_mins(1);
 
-/// What `pace` prints.
-#[derive(Debug, Deserialize)]
-struct Taken {
-    sent: u64,
-    lost: u64,
-    wall_ns: u64,
-    cpu_ns: u64,
-    resident_bytes: u64,
-}
-
 pub(super) fn thousand(programs: &Programs, _: &Wanted) -> Result<Row> {
     row(programs, THOUSAND, 1000, None)
 }
@@ -60,7 +50,13 @@ pub(super) fn hundred_thousand(programs: &Programs, _: &Wanted) -> Result<Row> {
 pub(super) fn memory(programs: &Programs, _: &Wanted) -> Result<Row> {
     let own = beside(programs, 100_000)?;
     let what = "memory of `seqtrace stat` after 100,000 records a second";
-    Ok(bounded(MEMORY, "MiB", what, mebibytes(&own), 40.0))
+    Ok(bounded(
+        MEMORY,
+        "MiB",
+        what,
+        own.iter().map(Taken::mebibytes).collect(),
+        40.0,
+    ))
 }
 
 fn row(programs: &Programs, name: &str, rate: u64, most: Option<f64>) -> Result<Row> {
@@ -80,13 +76,7 @@ fn row(programs: &Programs, name: &str, rate: u64, most: Option<f64>) -> Result<
 }
 
 fn percent(taken: &[Taken]) -> Measured {
-    let share = |taken: &Taken| 100.0 * taken.cpu_ns as f64 / taken.wall_ns as f64;
-    taken.iter().map(share).collect()
-}
-
-fn mebibytes(taken: &[Taken]) -> Measured {
-    let mebibytes = |taken: &Taken| taken.resident_bytes as f64 / f64::from(1 << 20);
-    taken.iter().map(mebibytes).collect()
+    taken.iter().map(Taken::percent).collect()
 }
 
 /// What a seqtrace takes, in several runs.
@@ -107,16 +97,7 @@ fn pace(programs: &Programs, reader: &str, rate: u64) -> Result<Taken> {
     let mut pace = programs.example("pace");
     pace.args([reader, &rate.to_string(), &SECONDS.to_string()]);
     let text = tool::text(&mut pace)?;
-    let taken: Taken =
-        serde_json::from_str(&text).with_context(|| format!("failed to read `{text}`"))?;
-    let Taken { sent, lost, .. } = taken;
-    ensure!(lost == 0, "{lost} records found no room, {sent} did");
-    let wanted = rate * SECONDS;
-    ensure!(
-        sent >= wanted * 9 / 10,
-        "{sent} records of {wanted} were written: the machine is too busy"
-    );
-    Ok(taken)
+    Taken::read(&text, rate * SECONDS)
 }
 
 /// A seqtrace that counts until it is ended.

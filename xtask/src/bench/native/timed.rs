@@ -23,12 +23,19 @@ const MEBIBYTE: f64 = 1024.0 * 1024.0;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
     pub(super) wall_ms: f64,
+    /// Of all threads on a processor.
+    pub(super) cpu_ms: f64,
     pub(super) peak_mib: f64,
 }
 
 /// Times in milliseconds of several runs.
 pub(super) fn milliseconds(command: &mut Command) -> Result<Measured> {
     Ok(runs(command)?.iter().map(|run| run.wall_ms).collect())
+}
+
+/// Milliseconds on a processor of several runs: who else uses the machine makes the other times longer.
+pub(super) fn processor_milliseconds(command: &mut Command) -> Result<Measured> {
+    Ok(runs(command)?.iter().map(|run| run.cpu_ms).collect())
 }
 
 /// The most memory in MiB of several runs.
@@ -69,14 +76,22 @@ pub(super) fn run(command: &mut Command) -> Result<Run> {
         .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("failed to run {command:?}"))?;
-    let (status, peak_mib) = reap(child.id()).context("failed to wait for a program")?;
+    let (status, usage) = reap(child.id()).context("failed to wait for a program")?;
     let wall_ms = since.elapsed().as_secs_f64() * 1000.0;
     ensure!(status.success(), "{command:?} failed: {status}");
-    Ok(Run { wall_ms, peak_mib })
+    Ok(Run {
+        wall_ms,
+        cpu_ms: milliseconds_of(usage.ru_utime) + milliseconds_of(usage.ru_stime),
+        peak_mib: usage.ru_maxrss as f64 * 1024.0 / MEBIBYTE,
+    })
 }
 
-/// Waits for a child as the standard library does, and asks for the most memory it had: no wrapper has that.
-fn reap(pid: u32) -> io::Result<(ExitStatus, f64)> {
+fn milliseconds_of(time: libc::timeval) -> f64 {
+    time.tv_sec as f64 * 1e3 + time.tv_usec as f64 / 1e3
+}
+
+/// Waits for a child as the standard library does, and asks for what it used: no wrapper has that.
+fn reap(pid: u32) -> io::Result<(ExitStatus, libc::rusage)> {
     let mut status = 0;
     // SAFETY: all its bytes may be zero.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
@@ -85,6 +100,5 @@ fn reap(pid: u32) -> io::Result<(ExitStatus, f64)> {
     if reaped < 0 {
         return Err(io::Error::last_os_error());
     }
-    let peak_bytes = usage.ru_maxrss as f64 * 1024.0;
-    Ok((ExitStatus::from_raw(status), peak_bytes / MEBIBYTE))
+    Ok((ExitStatus::from_raw(status), usage))
 }

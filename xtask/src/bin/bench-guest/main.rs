@@ -1,7 +1,7 @@
 //! What `cargo xtask bench` runs in a guest that counts instructions: `measure` does pieces of work and says how
-//! many instructions one takes; `time` runs a
-//! command a few times; `empty` has a program that does nothing run at some places while a command runs;
-//! `fill` puts the places of sites into a text.
+//! many instructions one takes; `time` runs a command a few times; `begin` tells how long a seqtrace takes until it
+//! counts; `empty` has a program that does nothing run at some places while a command runs; `fill` puts the places of
+//! sites into a text.
 
 #![expect(clippy::print_stdout, reason = "the result")]
 
@@ -16,16 +16,21 @@ use anyhow::{Result, bail};
 
 const USAGE: &str = "usage: bench-guest measure PLAN
        bench-guest empty PLACE… -- COMMAND…    PLACE is SYMBOL+OFFSET or the name of a tracepoint
-       bench-guest time FILE -- COMMAND…
+       bench-guest time FILE TIMES -- COMMAND…
+       bench-guest begin FILE TIMES -- SEQTRACE…
+       bench-guest mark FILE
        bench-guest nothing
-       bench-guest fill SITES TEXT             {FUNCTION:KIND#INDEX} is the place of such a site";
+       bench-guest fill SITES TEXT             {FUNCTION:KIND#INDEX} is the place of such a site,
+                                               {*:PLAN#NUMBER} those of several, {--site:PLAN#NUMBER} their names";
 
 fn main() -> Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["measure", plan] => measure::run(plan),
-        ["time", file, "--", ref command @ ..] => measure::time(file, command),
+        ["time", file, times, "--", ref command @ ..] => measure::time(file, times, command),
+        ["begin", file, times, "--", ref command @ ..] => measure::begin(file, times, command),
+        ["mark", file] => measure::mark(file),
         ["nothing"] => Ok(()),
         ["empty", ref rest @ ..] => {
             let Some(dashes) = rest.iter().position(|word| *word == "--") else {

@@ -1,9 +1,10 @@
 //! Places by the sites that seqtrace found: a text with `{FUNCTION:KIND#INDEX}` in, the same with `SYMBOL+OFFSET`
-//! out. A block has two, its begin and its end. `{*:PLAN#0}` is all places of sites of which this is planned.
+//! out. A block has two, its begin and its end. `{*:PLAN#0}` is all places of sites of which this is planned,
+//! `{*:PLAN#20}` those of 20 sites in vmlinux from first to last, and `{--site:PLAN#20}` the words by which seqtrace takes these.
 
-use std::{fmt::Write as _, fs};
+use std::{collections::HashMap, fmt::Write as _, fs};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 /// The text in `file`, with places by the document of `seqtrace sites --json` in `sites`.
@@ -27,8 +28,14 @@ fn filled(sites: &Value, text: &str) -> Result<String> {
         let (inside, behind) = after.split_once('}').unwrap_or((after, ""));
         // Programs have braces too.
         if let Some((function, kind, index)) = parse(inside) {
-            if function == "*" {
-                out.push_str(&all(sites, kind)?);
+            if let "*" | "--site" = function {
+                let chosen = chosen(sites, kind, index)?;
+                let words = if function == "*" {
+                    places(&chosen, index == 0)?
+                } else {
+                    chosen.iter().map(|site| filter(site)).collect()
+                };
+                out.push_str(&words.join(" "));
                 rest = behind;
                 continue;
             }
@@ -47,21 +54,61 @@ fn filled(sites: &Value, text: &str) -> Result<String> {
     Ok(out)
 }
 
-/// All places of the sites of a plan, in vmlinux from its begin, where no name is taken twice.
-fn all(sites: &Value, plan: &str) -> Result<String> {
-    let list = sites["sites"].as_array().context("no `sites`")?;
+/// The sites and instances of a plan, or so many of them unless that is 0: from the first to the last in vmlinux, since
+/// not every tool finds those in modules, and none whose name another has as well.
+fn chosen<'a>(document: &'a Value, plan: &str, most: usize) -> Result<Vec<&'a Value>> {
+    let mut all: Vec<&Value> = Vec::new();
+    for list in ["sites", "instances"] {
+        let list = document[list].as_array();
+        all.extend(list.with_context(|| format!("no list of {list:?}"))?);
+    }
+    let planned = all.iter().copied().filter(|site| site["plan"] == plan);
+    if most == 0 {
+        return Ok(planned.collect());
+    }
+    let mut times = HashMap::new();
+    for site in &all {
+        *times.entry(name(site)).or_insert(0) += 1;
+    }
+    let unique: Vec<&Value> = planned
+        .filter(|site| site["image"] == "vmlinux" && times.get(name(site)) == Some(&1))
+        .collect();
+    ensure!(
+        unique.len() >= most,
+        "only {} sites are planned as `{plan}`",
+        unique.len()
+    );
+    Ok((0..most)
+        .map(|index| unique[index * unique.len() / most])
+        .collect())
+}
+
+fn name(site: &Value) -> &str {
+    let name = site["site"].as_str().or_else(|| site["instance"].as_str());
+    name.unwrap_or_default()
+}
+
+/// The words that have seqtrace take a site.
+fn filter(site: &Value) -> String {
+    format!("--site {}", name(site))
+}
+
+/// All places of these sites. With all of them there are functions whose name another has as well: then those in
+/// vmlinux are counted `from_the_begin`, as not every tool can.
+fn places(sites: &[&Value], from_the_begin: bool) -> Result<Vec<String>> {
     let mut places = Vec::new();
-    for site in list.iter().filter(|site| site["plan"] == plan) {
+    for site in sites {
         let number = |member: &str| site[member].as_u64();
         let begin = number("image_offset").context("a site without a place")?;
-        let name = site["site"].as_str().unwrap_or_default();
-        let (symbol, offset) = name.rsplit_once("+0x").context("a site without a name")?;
+        let (symbol, offset) = name(site)
+            .rsplit_once("+0x")
+            .context("a site without a name")?;
         let offset = u64::from_str_radix(offset, 16).context("a site without an offset")?;
         for at in [Some(begin), number("end_image_offset")]
             .into_iter()
             .flatten()
         {
-            places.push(if site["image"] == "vmlinux" {
+            places.push(if from_the_begin && site["image"] == "vmlinux" {
                 format!("_text+{at}")
             } else {
                 format!("{symbol}+{}", offset + at - begin)
@@ -69,7 +116,7 @@ fn all(sites: &Value, plan: &str) -> Result<String> {
         }
     }
     places.dedup();
-    Ok(places.join(" "))
+    Ok(places)
 }
 
 fn parse(word: &str) -> Option<(&str, &str, usize)> {
@@ -128,6 +175,8 @@ mod tests {
                  "image": "vmlinux", "plan": "probe"},
                 {"site": "g+0x10", "function": "g", "kind": "block", "image_offset": 1, "end_image_offset": 2,
                  "image": "module", "plan": "probe"},
+                {"site": "h+0x10", "function": "h", "kind": "spin", "image_offset": 300, "end_image_offset": null,
+                 "image": "vmlinux", "plan": "probe"},
             ],
             "instances": [
                 {"instance": "f+0x20", "function": "f", "kind": "check", "image_offset": 132, "decides": 135},
@@ -141,7 +190,13 @@ mod tests {
         assert!(filled(&sites, "{f:block#2}").is_err());
         assert_eq!(
             filled(&sites, "{*:probe#0}").unwrap(),
-            "_text+116 _text+130 g+16 g+17"
+            "_text+116 _text+130 g+16 g+17 _text+300"
         );
+        assert_eq!(filled(&sites, "{*:probe#1}").unwrap(), "f+16 f+30");
+        assert_eq!(
+            filled(&sites, "{--site:probe#2}").unwrap(),
+            "--site f+0x10 --site h+0x10"
+        );
+        assert!(filled(&sites, "{--site:probe#3}").is_err());
     }
 }

@@ -18,9 +18,11 @@ const DEEP: &std::ffi::CStr = c"/tmp/bench-walk/two/three/four";
 pub(crate) enum Work {
     /// A loop of two instructions: what one round of counting is off by.
     Loop,
-    /// `clock_gettime` by the kernel.
+    /// `clock_gettime` by the kernel, of the clock whose seconds are not carried over: those of the monotonic one are
+    /// during a part of each second (`ktime_get_ts64` adds two numbers of nanoseconds), which takes six instructions.
     Clock,
-    /// `getrusage` of the process.
+    /// `getrusage` of the children of the process: its own times are scaled so that none goes back, which takes two
+    /// instructions more or less by where the ticks were (`cputime_adjust`).
     Usage,
     /// A path of five names, found.
     Path,
@@ -83,18 +85,14 @@ impl Work {
                     // By its number: the library would read the clock without the kernel.
                     // SAFETY: the call writes to `time`, which lives on.
                     let status = unsafe {
-                        libc::syscall(
-                            libc::SYS_clock_gettime,
-                            libc::CLOCK_MONOTONIC,
-                            &raw mut time,
-                        )
+                        libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_REALTIME, &raw mut time)
                     };
                     ensure!(status == 0, "failed to read the clock");
                 }
             }
             Self::Usage => {
                 for _ in 0..rounds {
-                    nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF)
+                    nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN)
                         .context("failed to read the usage")?;
                 }
             }

@@ -1,6 +1,7 @@
 //! What a stage costs: `cost scan FILE` or `cost dwarf FILE` of a vmlinux; as the least that these
-//! could cost `cost decode FILE` and `cost bytes FILE`; and `cost inferno FILE` for folded stacks. Prints one
-//! JSON document; `cargo xtask score` and `cargo xtask bench` read it.
+//! could cost `cost decode FILE` and `cost bytes FILE`; and `cost inferno FILE` for folded stacks. At several sizes:
+//! `cost growing-text IMAGE` and `cost growing-modules IMAGE FOLDER`. Prints one JSON document; `cargo xtask score`
+//! and `cargo xtask bench` read it.
 //!
 //! Time is from the bytes of the file to the result. Memory is what was allocated at most at the
 //! same time, without the bytes of the file, which a user's kernel maps or unpacks in other ways; it comes
@@ -8,10 +9,13 @@
 
 #![expect(clippy::print_stdout, reason = "it is the result")]
 
+mod growth;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     env, fs,
     hint::black_box,
+    path::Path,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     time::Instant,
 };
@@ -83,8 +87,18 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 fn main() -> Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
-    let [stage, path] = &words[..] else {
-        bail!("usage: cost scan|dwarf FILE");
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (stage, path) = match words[..] {
+        ["growing-text", image] => {
+            tell(&growth::text(Path::new(image))?);
+            return Ok(());
+        }
+        ["growing-modules", image, folder] => {
+            tell(&growth::modules(Path::new(image), Path::new(folder))?);
+            return Ok(());
+        }
+        [stage, path] => (stage, path),
+        _ => bail!("usage: cost STAGE FILE"),
     };
     let file = fs::read(path).with_context(|| format!("failed to read `{path}`"))?;
     let since = Instant::now();
@@ -95,6 +109,15 @@ fn main() -> Result<()> {
     let peak_bytes = PEAK_BYTES.load(Relaxed);
     println!(r#"{{"time_ns": {time_ns}, "peak_bytes": {peak_bytes}}}"#);
     Ok(())
+}
+
+/// Prints times by size.
+fn tell(times: &[growth::Times]) {
+    let times: Vec<String> = times
+        .iter()
+        .map(|growth::Times { size, ns }| format!(r#"{{"size": {size}, "times_ns": {ns:?}}}"#))
+        .collect();
+    println!("[{}]", times.join(", "));
 }
 
 fn run(stage: &str, file: &[u8]) -> Result<()> {
