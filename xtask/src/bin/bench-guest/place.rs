@@ -2,7 +2,7 @@
 //! out. A block has two, its begin and its end. `{*:PLAN#0}` is all places of sites of which this is planned,
 //! `{*:PLAN#20}` those of 20 sites in vmlinux from first to last, and `{--site:PLAN#20}` the words by which seqtrace takes these.
 
-use std::{collections::HashMap, fmt::Write as _, fs};
+use std::{collections::HashSet, fmt::Write as _, fs};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -17,10 +17,27 @@ pub(crate) fn fill(sites: &str, file: &str) -> Result<String> {
     let sites: Value =
         serde_json::from_slice(&document).with_context(|| format!("failed to parse `{sites}`"))?;
     let text = fs::read_to_string(file).with_context(|| format!("failed to read `{file}`"))?;
-    filled(&sites, &text)
+    filled(&sites, &text, &ambiguous()?)
 }
 
-fn filled(sites: &Value, text: &str) -> Result<String> {
+/// Names that several functions have: the kernel takes no probe by them.
+fn ambiguous() -> Result<HashSet<String>> {
+    let symbols = "/proc/kallsyms";
+    let symbols =
+        fs::read_to_string(symbols).with_context(|| format!("failed to read `{symbols}`"))?;
+    let (mut known, mut twice) = (HashSet::new(), HashSet::new());
+    for name in symbols
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2))
+    {
+        if !known.insert(name) {
+            twice.insert(name.to_owned());
+        }
+    }
+    Ok(twice)
+}
+
+fn filled(sites: &Value, text: &str, ambiguous: &HashSet<String>) -> Result<String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -29,7 +46,7 @@ fn filled(sites: &Value, text: &str) -> Result<String> {
         // Programs have braces too.
         if let Some((function, kind, index)) = parse(inside) {
             if let "*" | "--site" = function {
-                let chosen = chosen(sites, kind, index)?;
+                let chosen = chosen(sites, kind, index, ambiguous)?;
                 let words = if function == "*" {
                     places(&chosen, index == 0)?
                 } else {
@@ -55,31 +72,33 @@ fn filled(sites: &Value, text: &str) -> Result<String> {
 }
 
 /// The sites and instances of a plan, or so many of them unless that is 0: from the first to the last in vmlinux, since
-/// not every tool finds those in modules, and none whose name another has as well.
-fn chosen<'a>(document: &'a Value, plan: &str, most: usize) -> Result<Vec<&'a Value>> {
-    let mut all: Vec<&Value> = Vec::new();
+/// not every tool finds those in modules, and none whose function has no name of its own.
+fn chosen<'a>(
+    document: &'a Value,
+    plan: &str,
+    most: usize,
+    ambiguous: &HashSet<String>,
+) -> Result<Vec<&'a Value>> {
+    let mut planned: Vec<&Value> = Vec::new();
     for list in ["sites", "instances"] {
-        let list = document[list].as_array();
-        all.extend(list.with_context(|| format!("no list of {list:?}"))?);
+        let list = document[list].as_array().context("a list is missing")?;
+        planned.extend(list.iter().filter(|site| site["plan"] == plan));
     }
-    let planned = all.iter().copied().filter(|site| site["plan"] == plan);
     if most == 0 {
-        return Ok(planned.collect());
+        return Ok(planned);
     }
-    let mut times = HashMap::new();
-    for site in &all {
-        *times.entry(name(site)).or_insert(0) += 1;
-    }
-    let unique: Vec<&Value> = planned
-        .filter(|site| site["image"] == "vmlinux" && times.get(name(site)) == Some(&1))
-        .collect();
+    let is_unique = |site: &&Value| {
+        let function = name(site).split('+').next().unwrap_or_default();
+        site["image"] == "vmlinux" && !ambiguous.contains(function)
+    };
+    planned.retain(is_unique);
     ensure!(
-        unique.len() >= most,
+        planned.len() >= most,
         "only {} sites are planned as `{plan}`",
-        unique.len()
+        planned.len()
     );
     Ok((0..most)
-        .map(|index| unique[index * unique.len() / most])
+        .map(|index| planned[index * planned.len() / most])
         .collect())
 }
 
@@ -177,6 +196,8 @@ mod tests {
                  "image": "module", "plan": "probe"},
                 {"site": "h+0x10", "function": "h", "kind": "spin", "image_offset": 300, "end_image_offset": null,
                  "image": "vmlinux", "plan": "probe"},
+                {"site": "k+0x10", "function": "k", "kind": "spin", "image_offset": 400, "end_image_offset": null,
+                 "image": "vmlinux", "plan": "probe"},
             ],
             "instances": [
                 {"instance": "f+0x20", "function": "f", "kind": "check", "image_offset": 132, "decides": 135},
@@ -185,18 +206,20 @@ mod tests {
         assert_eq!(of(&sites, "f", "block").unwrap(), [16, 30]);
         assert_eq!(of(&sites, "f", "check").unwrap(), [35]);
         assert!(of(&sites, "f", "spin").unwrap().is_empty());
-        let text = filled(&sites, "x { {f:block#1} } {y").unwrap();
+        let twice = HashSet::from(["k".to_owned()]);
+        let filled = |text: &str| filled(&sites, text, &twice);
+        let text = filled("x { {f:block#1} } {y").unwrap();
         assert_eq!(text, "x { f+30 } {y");
-        assert!(filled(&sites, "{f:block#2}").is_err());
+        assert!(filled("{f:block#2}").is_err());
         assert_eq!(
-            filled(&sites, "{*:probe#0}").unwrap(),
-            "_text+116 _text+130 g+16 g+17 _text+300"
+            filled("{*:probe#0}").unwrap(),
+            "_text+116 _text+130 g+16 g+17 _text+300 _text+400"
         );
-        assert_eq!(filled(&sites, "{*:probe#1}").unwrap(), "f+16 f+30");
+        assert_eq!(filled("{*:probe#1}").unwrap(), "f+16 f+30");
         assert_eq!(
-            filled(&sites, "{--site:probe#2}").unwrap(),
+            filled("{--site:probe#2}").unwrap(),
             "--site f+0x10 --site h+0x10"
         );
-        assert!(filled(&sites, "{--site:probe#3}").is_err());
+        assert!(filled("{--site:probe#3}").is_err());
     }
 }
