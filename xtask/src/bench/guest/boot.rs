@@ -23,6 +23,9 @@ use crate::{
 /// Where the folder lies that the guest sees.
 const SHARE: &str = "target/bench";
 
+/// MiB of a guest's memory, and of one that has the other tools in it.
+const MEMORY_MIB: [&str; 2] = ["1024", "2048"];
+
 /// Seconds from power-on after which a guest is ended.
 const DEADLINE_S: &str = "1800";
 
@@ -80,6 +83,7 @@ impl Boot {
         guest
             .args(["vm", "--kernel", kernel.name(), "--timeout", DEADLINE_S])
             .args(["--smp", &self.processors.to_string()])
+            .args(["--memory", MEMORY_MIB[usize::from(self.with_peers)]])
             .args(["--seqstress", "--count-instructions"])
             // Built as for the live tests: another set of features would be another build.
             .arg("--tests")
