@@ -7,7 +7,7 @@ use plotters::{
     drawing::IntoDrawingArea as _,
     element::Circle,
     series::LineSeries,
-    style::{BLACK, Color as _, RGBColor, WHITE},
+    style::{BLACK, Color as _, RGBColor, TRANSPARENT, WHITE},
 };
 
 use super::{
@@ -65,7 +65,7 @@ fn draw(row: &Row, curve: &Curve, text: &mut String) -> Result<()> {
         .axis_desc_style((FONT, 14))
         .x_label_formatter(&|size| number(*size))
         .y_label_formatter(&|cost| number(*cost))
-        .light_line_style(WHITE)
+        .light_line_style(TRANSPARENT)
         .draw()?;
     if let Growth::Linear(fit) | Growth::Power(fit) = curve.growth() {
         let sizes = (0..=STEPS).map(|step| right * f64::from(step) / f64::from(STEPS));

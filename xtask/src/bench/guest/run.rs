@@ -66,7 +66,7 @@ const RUNS: &[Run] = &[
     },
     Run {
         name: "start/attach-20",
-        what: "the same of 20 of its sites, the same for all: other tools take minutes for all of them",
+        what: "the same of 20 sites of vmlinux whose functions have a name of their own, at the same places for all",
         own: way(
             "run-attach-20",
             3,
