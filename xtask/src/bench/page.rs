@@ -58,7 +58,8 @@ fn replace(all: &mut Vec<Row>, fresh: &[Row]) {
         match all.iter_mut().find(|old| old.name == row.name) {
             Some(old) => {
                 // A quick run has none: those that were measured stay.
-                let peers = std::mem::take(&mut old.peers);
+                let mut peers = std::mem::take(&mut old.peers);
+                peers.retain(|peer| peer.result.is_ok());
                 let repeated = old.repeated.filter(|_| old.own == row.own);
                 *old = row.clone();
                 old.repeated = old.repeated.or(repeated);

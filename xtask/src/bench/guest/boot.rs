@@ -89,7 +89,7 @@ impl Boot {
             .arg("--tests")
             .arg("--share")
             .arg(&share)
-            .args(["--", "sh", "/share/prepare"]);
+            .args(["--", "sh", &format!("/share/{}.prepare", self.name)]);
         tool::run(&mut guest)?;
         read(&results)
     }
@@ -103,9 +103,13 @@ impl Boot {
             fs::copy(&program, share.join(name))
                 .with_context(|| format!("failed to share `{}`", program.display()))?;
         }
-        fs::write(share.join("script"), &self.script).context("failed to share the script")?;
-        let prepare = PREPARE.replace("SITES", self.sites);
-        fs::write(share.join("prepare"), prepare).context("failed to share a script")?;
+        let script = share.join(format!("{}.script", self.name));
+        fs::write(script, &self.script).context("failed to share the script")?;
+        let prepare = PREPARE
+            .replace("SITES", self.sites)
+            .replace("BOOT", &self.name);
+        let file = share.join(format!("{}.prepare", self.name));
+        fs::write(file, prepare).context("failed to share a script")?;
         fs::create_dir_all(share.join("plans")).context("failed to share the plans")?;
         for (setup, plan) in &self.plans {
             let text = serde_json::to_vec(plan).context("failed to write a plan")?;

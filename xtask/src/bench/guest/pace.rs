@@ -26,7 +26,7 @@ const MEMORY: &str = "ring/guest-memory";
 /// Runs of each.
 const RUNS: u32 = 3;
 /// Seconds of the guest for which records come in each.
-const SECONDS: u32 = 3;
+const SECONDS: u32 = 10;
 
 /// Measures the wanted rows.
 pub(super) fn rows(wanted: &Wanted) -> Result<Vec<Row>> {

@@ -64,12 +64,12 @@ done
 chroot /share/peers perf stat -e 'probe:bench_*' -- RUN
 chroot /share/peers perf probe --quiet --del 'bench_*'";
 
-/// Finds the sites by the options that stand for `SITES`, with a catalog that an earlier guest has kept, and does the rest with their places.
+/// Finds the sites by the options that stand for `SITES`, for the boot that stands for `BOOT`, with a catalog that an earlier guest has kept, and does the rest with their places.
 pub(super) const PREPARE: &str = "\
 set -e
 mkdir -p /var/cache/seqtrace /share/out/cache
 cp /share/out/cache/* /var/cache/seqtrace/ 2> /dev/null || true
-seqtrace sites -q --json SITES > /share/out/sites.json
+seqtrace sites -q --json SITES > /share/out/BOOT/all.sites
 cp /var/cache/seqtrace/* /share/out/cache/
 if [ -d /share/peers ]; then
   for folder in proc sys dev tmp; do mount --bind /$folder /share/peers/$folder; done
@@ -78,6 +78,6 @@ if [ -d /share/peers ]; then
   mount --bind /sys/kernel/debug /share/peers/sys/kernel/debug
   mount --bind /sys/kernel/tracing /share/peers/sys/kernel/tracing
 fi
-/share/bench-guest fill /share/out/sites.json /share/script > /tmp/script
+/share/bench-guest fill /share/out/BOOT/all.sites /share/BOOT.script > /tmp/script
 sh -e /tmp/script
 ";
