@@ -89,6 +89,8 @@ pub(crate) enum Bound {
     AboveLimit(f64),
     /// So many times that of each peer that was measured.
     TimesPeers(f64),
+    /// So many times that of the first peer, if it was measured; the others stand beside it.
+    TimesFirstPeer(f64),
     /// So much, in the row's unit.
     AtMost(f64),
     /// Twice the size costs twice as much.
@@ -138,6 +140,11 @@ impl Row {
                 .limit
                 .as_ref()
                 .is_some_and(|limit| self.own.minimum <= limit.measured.minimum + more),
+            Some(Bound::TimesFirstPeer(times)) => {
+                let first = self.peers.first();
+                let first = first.and_then(|peer| peer.result.as_ref().ok());
+                first.is_some_and(|peer| own <= times * peer.median)
+            }
             Some(Bound::TimesPeers(times)) => {
                 let mut peers = self
                     .peers
@@ -167,6 +174,7 @@ impl Bound {
             Self::TimesLimit(times) => format!("at most {times} × the limit"),
             Self::AboveLimit(more) => format!("at most {more} {unit} above the limit"),
             Self::TimesPeers(times) => format!("at most {times} × each peer"),
+            Self::TimesFirstPeer(times) => format!("at most {times} × the first peer"),
             Self::AtMost(most) => format!("at most {most} {unit}"),
             Self::Linear => "grows on a line at most".to_owned(),
         }
@@ -218,6 +226,8 @@ pub(crate) mod tests {
         assert!(!row(11.0, Some(10.0), &[], Bound::AboveLimit(0.5)).holds());
         assert!(row(2.0, None, &[3.0, 2.0], Bound::TimesPeers(1.0)).holds());
         assert!(!row(2.0, None, &[3.0, 1.0], Bound::TimesPeers(1.0)).holds());
+        assert!(row(2.0, None, &[3.0, 1.0], Bound::TimesFirstPeer(1.0)).holds());
+        assert!(!row(2.0, None, &[1.0, 3.0], Bound::TimesFirstPeer(1.0)).holds());
         assert!(!row(2.0, None, &[], Bound::AtMost(1.0)).holds());
     }
 
@@ -225,5 +235,6 @@ pub(crate) mod tests {
     fn a_bound_on_what_was_not_measured_fails() {
         assert!(!row(1.0, None, &[], Bound::TimesLimit(2.0)).holds());
         assert!(!row(1.0, None, &[], Bound::TimesPeers(2.0)).holds());
+        assert!(!row(1.0, None, &[], Bound::TimesFirstPeer(2.0)).holds());
     }
 }
