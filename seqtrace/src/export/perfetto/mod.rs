@@ -15,11 +15,12 @@ use std::{
 };
 
 use anyhow::Result;
+use prost::Message as _;
 use rustc_hash::FxHashMap;
 
 use self::{
     causes::Causes,
-    packets::{DebugAnnotation, PacketWriter, TrackEvent, kind},
+    packets::{Annotations, DebugAnnotation, PacketWriter, TrackEvent, kind},
     tracks::{Role, TaskNumber, Track, Tracks},
 };
 use crate::{
@@ -51,6 +52,8 @@ pub fn trace<R: BufRead>(
         waits: 0,
         owned: 0,
         stacks: FxHashMap::default(),
+        annotations: Annotations::default(),
+        annotated: Vec::new(),
         slice: TrackEvent::default(),
         end: TrackEvent::default(),
         text: String::new(),
@@ -108,6 +111,9 @@ struct Drawing<W> {
     owned: u64,
     /// What stacks are called in annotations, by their numbers; those without frames not at all.
     stacks: FxHashMap<u32, Option<u64>>,
+    /// What is told about an event, and the same encoded.
+    annotations: Annotations,
+    annotated: Vec<u8>,
     /// What is drawn on each track of an event, and what ends it: both are used again for the next.
     slice: TrackEvent,
     end: TrackEvent,
@@ -123,7 +129,7 @@ impl<W: Write> Drawing<W> {
         let owner = event.owner_tid;
         let owner_comm = event.owner_comm.as_deref().unwrap_or("?");
         let owner = owner.map(|tid| self.tracks.task(&mut self.packets, tid, owner_comm));
-        self.annotate(reader, event, label, (task, owner));
+        self.annotate(reader, event, label, (task, owner))?;
         self.name(format_args!("{} [{}]", label.seqcount, label.kind.word()));
         if is_hold(label) {
             let waits = self.causes.waits_for(event);
@@ -160,6 +166,7 @@ impl<W: Write> Drawing<W> {
         let Self {
             packets,
             tracks,
+            annotated,
             slice,
             end,
             ..
@@ -168,16 +175,16 @@ impl<W: Write> Drawing<W> {
         slice.track_uuid = tracks.lane(packets, track, (began_ns, ended_ns))?;
         if ended_ns > began_ns {
             slice.r#type = kind::BEGIN;
-            packets.event(began_ns, slice)?;
+            packets.event(began_ns, annotated, slice)?;
             end.r#type = kind::END;
             end.track_uuid = slice.track_uuid;
-            packets.event(ended_ns, end)?;
+            packets.event(ended_ns, &[], end)?;
         } else {
             slice.r#type = kind::INSTANT;
             slice
                 .terminating_flow_ids
                 .append(&mut end.terminating_flow_ids);
-            packets.event(began_ns, slice)?;
+            packets.event(began_ns, annotated, slice)?;
         }
         slice.flow_ids.clear();
         slice.terminating_flow_ids.clear();
@@ -199,8 +206,8 @@ impl<W: Write> Drawing<W> {
         event: &Occurrence,
         label: &SiteLabel,
         (task, owner): (TaskNumber, Option<TaskNumber>),
-    ) {
-        self.slice.debug_annotations.clear();
+    ) -> Result<()> {
+        self.annotations.debug_annotations.clear();
         let packets = &mut self.packets;
         let site = packets.value(&label.site);
         let who = if is_hold(label) { "writer" } else { "reader" };
@@ -224,11 +231,14 @@ impl<W: Write> Drawing<W> {
             if uint_value.is_none() && string_value_iid.is_none() {
                 continue;
             }
-            self.slice.debug_annotations.push(DebugAnnotation {
+            self.annotations.debug_annotations.push(DebugAnnotation {
                 name_iid: self.packets.annotation_name(name),
                 uint_value,
                 string_value_iid,
             });
         }
+        self.annotated.clear();
+        self.annotations.encode(&mut self.annotated)?;
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::{
     mem,
 };
 
-use prost::{EncodeError, Message};
+use prost::Message;
 use rustc_hash::FxHashMap;
 
 /// Kinds of track events.
@@ -40,8 +40,9 @@ struct TracePacket {
     timestamp: Option<u64>,
     #[prost(uint32, tag = "10")]
     trusted_packet_sequence_id: u32,
-    #[prost(message, optional, tag = "11")]
-    track_event: Option<TrackEvent>,
+    /// An encoded `TrackEvent`.
+    #[prost(bytes = "vec", optional, tag = "11")]
+    track_event: Option<Vec<u8>>,
     #[prost(message, optional, tag = "12")]
     interned_data: Option<InternedData>,
     #[prost(uint32, tag = "13")]
@@ -60,10 +61,16 @@ pub(super) struct TrackDescriptor {
     pub(super) parent_uuid: Option<u64>,
 }
 
+/// The part of a `TrackEvent` that is the same wherever an event is drawn.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct TrackEvent {
+pub(super) struct Annotations {
     #[prost(message, repeated, tag = "4")]
     pub(super) debug_annotations: Vec<DebugAnnotation>,
+}
+
+/// The rest of a `TrackEvent`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TrackEvent {
     #[prost(int32, tag = "9")]
     pub(super) r#type: i32,
     #[prost(uint64, optional, tag = "10")]
@@ -131,6 +138,8 @@ pub(super) struct PacketWriter<W> {
     /// What is not written yet.
     bytes: Vec<u8>,
     packet: TracePacket,
+    /// Room for an encoded event.
+    event: Vec<u8>,
     event_names: Numbers,
     annotation_names: Numbers,
     values: Numbers,
@@ -149,6 +158,7 @@ impl<W: Write> PacketWriter<W> {
             out,
             bytes: Vec::with_capacity(2 * CHUNK_BYTES),
             packet,
+            event: Vec::new(),
             event_names: Numbers::default(),
             annotation_names: Numbers::default(),
             values: Numbers::default(),
@@ -183,13 +193,22 @@ impl<W: Write> PacketWriter<W> {
         Ok(())
     }
 
-    /// Tells of what happened at `time_ns`.
-    pub(super) fn event(&mut self, time_ns: u64, event: &mut TrackEvent) -> io::Result<()> {
+    /// Tells of what happened at `time_ns`. `annotations` are encoded [`Annotations`], or nothing.
+    pub(super) fn event(
+        &mut self,
+        time_ns: u64,
+        annotations: &[u8],
+        event: &TrackEvent,
+    ) -> io::Result<()> {
+        let mut bytes = mem::take(&mut self.event);
+        bytes.clear();
+        // A message is what its parts are, one after the other.
+        bytes.extend_from_slice(annotations);
+        event.encode(&mut bytes).map_err(io::Error::other)?;
         self.packet.timestamp = Some(time_ns);
-        // Lent, so that its lists are made once.
-        self.packet.track_event = Some(mem::take(event));
+        self.packet.track_event = Some(bytes);
         self.write()?;
-        *event = self.packet.track_event.take().unwrap_or_default();
+        self.event = self.packet.track_event.take().unwrap_or_default();
         Ok(())
     }
 
@@ -204,7 +223,7 @@ impl<W: Write> PacketWriter<W> {
         self.packet.interned_data = has_texts.then(|| mem::take(&mut self.unwritten));
         self.bytes.push(PACKET);
         let encoded = self.packet.encode_length_delimited(&mut self.bytes);
-        encoded.map_err(|error: EncodeError| io::Error::other(error))?;
+        encoded.map_err(io::Error::other)?;
         self.packet.sequence_flags = NEEDS_TEXTS;
         if self.bytes.len() >= CHUNK_BYTES {
             self.out.write_all(&self.bytes)?;
