@@ -2,7 +2,10 @@
 
 use core::hint::black_box;
 
-use crate::blame::reason;
+use crate::{
+    blame::reason,
+    recent::{RecentBlame, RecentReader},
+};
 
 /// Buckets of a duration histogram: bucket `b` holds durations of `2^b ..= 2^(b+1)-1`
 /// nanoseconds, bucket 0 also the duration zero.
@@ -54,11 +57,20 @@ pub struct SiteCounters {
     /// Blocks, spins and holds that were over in less than [`crate::filter::Filter::min_ns`]; of the
     /// other counters in `hits` only.
     pub short: u64,
+    /// The reader that came last, of one CPU: not added up.
+    pub recent: RecentReader,
+    /// Who waited last, and for whom, likewise.
+    pub blame: RecentBlame,
     /// Completed blocks, spins and runs by duration; sums up to `count` for blocks and spins.
     pub histogram: [u64; HISTOGRAM_BUCKETS],
 }
 
-const _: () = assert!(size_of::<SiteCounters>() == 8 * (9 + reason::COUNT + HISTOGRAM_BUCKETS));
+const _: () = assert!(
+    size_of::<SiteCounters>()
+        == 8 * (9 + reason::COUNT + HISTOGRAM_BUCKETS)
+            + size_of::<RecentReader>()
+            + size_of::<RecentBlame>()
+);
 
 impl SiteCounters {
     /// Nothing has happened.
@@ -73,6 +85,8 @@ impl SiteCounters {
         thinned_out: 0,
         filtered: 0,
         short: 0,
+        recent: RecentReader::NONE,
+        blame: RecentBlame::NONE,
         histogram: [0; HISTOGRAM_BUCKETS],
     };
 
@@ -104,6 +118,8 @@ impl SiteCounters {
             thinned_out,
             filtered,
             short,
+            recent: _,
+            blame: _,
             histogram,
         } = other;
         self.hits += hits;

@@ -12,6 +12,7 @@ pub mod filter;
 pub mod hold;
 pub mod loss;
 pub mod order;
+pub mod recent;
 pub mod run;
 pub mod settings;
 pub mod site;

@@ -1,9 +1,11 @@
 //! The site table: what the kernel side knows about a probed address.
 
-/// Value of the `SITES` map, whose key is the run-time address of a probed instruction.
+/// Value of the `SITES` map: a probed instruction, and its site.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SiteEntry {
+    /// Run-time address of the instruction; zero: the place is empty.
+    pub address: u64,
     /// Index of the site's counters in the `COUNTERS` map; the same for both ends of a block.
     pub slot: u32,
     /// Register that holds the odd sequence value at a `pause`, numbered as in the instruction
@@ -18,11 +20,12 @@ pub struct SiteEntry {
     /// How often the probe has been put back: what began before it was taken off may have ended
     /// unseen. User space raises it while there is no probe.
     pub generation: u32,
-    /// Zero; keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// A hit counts when these bits are zero in a random number; zero: every hit. User space changes it
+    /// while there are probes.
+    pub thinning: u32,
 }
 
-const _: () = assert!(size_of::<SiteEntry>() == 24);
+const _: () = assert!(size_of::<SiteEntry>() == 32);
 
 impl SiteEntry {
     /// No register is known to hold the sequence value.
@@ -31,6 +34,43 @@ impl SiteEntry {
     pub const NO_RUN: u32 = u32::MAX;
     /// The lock has no owner field.
     pub const NO_OWNER: i32 = -1;
+    /// Nothing is probed.
+    pub const EMPTY: Self = Self {
+        address: 0,
+        slot: 0,
+        sequence_register: Self::NO_REGISTER,
+        owner_offset: Self::NO_OWNER,
+        run: Self::NO_RUN,
+        generation: 0,
+        thinning: 0,
+    };
+}
+
+/// Where the sites lie in the `SITES` map: an array in which each has its place, or one of the next, by its
+/// address. Finding it takes a multiplication and, as a rule, one look; the kernel's hash tables take eighty
+/// instructions.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SitePlaces {
+    /// An odd number, by which addresses are multiplied.
+    pub multiplier: u64,
+    /// How far the product is shifted to the right: 64 less the bits of a place.
+    pub shift: u32,
+    /// Zero; keeps the size a multiple of eight.
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<SitePlaces>() == 16);
+
+impl SitePlaces {
+    /// A site lies at the first of its places or at one of so many from there on.
+    pub const PLACES: u32 = 4;
+
+    /// The first place of the site at `address`.
+    #[inline]
+    pub const fn first(&self, address: u64) -> u32 {
+        (address.wrapping_mul(self.multiplier) >> self.shift) as u32
+    }
 }
 
 /// Value of the `RETURNS` map, whose key is the run-time address behind a reader's lock call.
@@ -65,19 +105,42 @@ pub const fn probed_address(saved_ip: u64) -> u64 {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ReturnBits {
+    /// The lowest key.
+    first: u64,
+    /// How far the highest lies above it.
+    span: u64,
     bits: [u64; 64],
 }
 
 impl ReturnBits {
     /// No key.
-    pub const NONE: Self = Self { bits: [0; 64] };
+    pub const NONE: Self = Self {
+        first: u64::MAX,
+        span: 0,
+        bits: [0; 64],
+    };
 
     /// Adds a key.
     pub fn add(&mut self, address: u64) {
+        let last = self.first.saturating_add(self.span);
+        let last = if *self == Self::NONE {
+            address
+        } else {
+            last.max(address)
+        };
+        self.first = self.first.min(address);
+        self.span = last - self.first;
         self.bits[Self::place(address)] |= Self::bit(address);
     }
 
-    /// Whether a word may be a key.
+    /// The lowest key and how far the highest lies above it: most words of a stack are not even addresses of code,
+    /// which is told by one comparison.
+    #[inline]
+    pub const fn range(&self) -> (u64, u64) {
+        (self.first, self.span)
+    }
+
+    /// Whether a word in [`ReturnBits::range`] may be a key.
     #[inline]
     pub fn may_have(&self, word: u64) -> bool {
         self.bits[Self::place(word)] & Self::bit(word) != 0
@@ -102,6 +165,9 @@ unsafe impl aya::Pod for ReturnBits {}
 unsafe impl aya::Pod for SiteEntry {}
 // SAFETY: as above.
 #[cfg(feature = "user")]
+unsafe impl aya::Pod for SitePlaces {}
+// SAFETY: as above.
+#[cfg(feature = "user")]
 unsafe impl aya::Pod for ReturnEntry {}
 
 #[cfg(test)]
@@ -122,6 +188,7 @@ mod tests {
         assert!(keys.iter().all(|key| bits.may_have(*key)));
         let words = (0..4096).map(|word| 0xffff_ffff_8200_0000 + 7 * word);
         assert!(words.filter(|word| bits.may_have(*word)).count() < 40);
+        assert_eq!(bits.range(), (keys[0], keys[2] - keys[0]));
         assert!(!ReturnBits::NONE.may_have(keys[0]));
     }
 }

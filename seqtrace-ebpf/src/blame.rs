@@ -7,33 +7,36 @@ use core::hint::black_box;
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_get_current_task, programs::ProbeContext};
 use seqtrace_common::{
     blame::{BlameKey, BlameValue, Edge, reason, state},
+    counters::SiteCounters,
     event::Event,
     loss,
-    settings::{NO_MEMBER, Settings},
+    recent::RecentBlame,
+    settings::NO_MEMBER,
     wait::SpinState,
 };
 
 use crate::{
-    maps::{BLAMES, HOLDS, WORDS, add, counters, lose, settings},
-    task, word,
+    complete::credit_task,
+    maps::{BLAMES, HOLDS, WORDS, add, barrier, lose_many, setting},
+    task::{self, words},
+    word,
 };
 
 /// Finds out who owns the lock at `lock`, whose owner pointer lies `offset` bytes from it, for a reader
 /// that calls it.
 #[inline(never)]
 pub(crate) fn find_owner(lock: u64, offset: i32, edge: &mut Edge) {
-    let settings = settings();
     let owner = task::owner(lock, offset);
     if owner == 0 {
         edge.verdict = reason::WRITER_GONE;
         return;
     }
-    let task = task::describe(owner, &settings);
+    let task = task::describe(owner);
     edge.tid = task.tid;
     edge.tgid = task.tgid;
     edge.comm = task.comm;
     edge.owned = 1;
-    edge.verdict = state(owner, &settings);
+    edge.verdict = state(owner);
 }
 
 /// Finds out who holds the sequence of the site at `slot`, for a reader that begins to wait.
@@ -66,7 +69,7 @@ pub(crate) fn find(ctx: &ProbeContext, slot: u32, sequence: u64, edge: &mut Edge
     };
     let task = follow(address, odd, edge);
     edge.verdict = if task != 0 {
-        state(task, &settings())
+        state(task)
     } else if WORDS.get(slot).is_some_and(|word| word.followed != 0) {
         reason::NOT_FOLLOWED
     } else {
@@ -86,35 +89,29 @@ fn follow(address: u64, sequence: u32, edge: &mut Edge) -> u64 {
     if hold.sequence != sequence || (edge.owned != 0 && edge.tid != hold.tid) {
         return 0;
     }
-    let before = (edge.tid, edge.tgid, edge.comm);
-    edge.slot = hold.slot;
-    edge.stack = hold.stack;
-    edge.tid = hold.tid;
-    edge.tgid = hold.tgid;
-    edge.comm = hold.comm;
-    edge.hold_ns = start_ns;
+    let (slot, stack) = (hold.slot, hold.stack);
+    let (thread, process) = (hold.tid, hold.tgid);
+    let comm = words(&hold.comm);
     // The writer on another CPU may end it while it is read, and its element become another's.
     // SAFETY: the value is only compared.
-    if unsafe { HOLDS.get(address) }.is_some_and(|now| now.start_ns == start_ns) {
-        return task;
+    if unsafe { HOLDS.get(address) }.is_none_or(|now| now.start_ns != start_ns) {
+        return 0;
     }
-    edge.slot = Edge::NO_SLOT;
-    edge.stack = -1;
-    edge.hold_ns = 0;
-    (edge.tid, edge.tgid, edge.comm) = before;
-    0
+    edge.slot = slot;
+    edge.stack = stack;
+    edge.tid = thread;
+    edge.tgid = process;
+    edge.comm = task::bytes(comm);
+    edge.hold_ns = start_ns;
+    task
 }
 
 /// What a task is doing now. `on_cpu` is set from before the task is switched to until after it is
 /// switched away from (`kernel/sched/core.c`, `prepare_task`, `finish_task`). It is 0 or 1 in an `int`, since 7.3 in a
 /// byte with others behind it: the first byte says it either way.
 #[inline]
-fn state(task: u64, settings: &Settings) -> u32 {
-    let Settings {
-        task_on_cpu,
-        task_state,
-        ..
-    } = *settings;
+fn state(task: u64) -> u32 {
+    let (task_on_cpu, task_state) = (setting!(task_on_cpu), setting!(task_state));
     if task_on_cpu == NO_MEMBER || task_state == NO_MEMBER {
         return state::UNKNOWN;
     }
@@ -140,23 +137,68 @@ fn state(task: u64, settings: &Settings) -> u32 {
 
 /// Credits a wait that is over to its writer, or counts why there is none.
 #[inline(never)]
-pub(crate) fn credit(event: &Event, edge: &Edge) {
+pub(crate) fn credit(counters: &mut SiteCounters, event: &Event, edge: &Edge) {
     if let Some(reason) = edge.reason() {
-        if let Some(counters) = counters(event.slot) {
-            // The compiler knows the bound and would drop the mask; the verifier cannot find it out.
-            counters.unblamed[black_box(reason) & (reason::COUNT - 1)] += 1;
-        }
+        // The compiler knows the bound and would drop the mask; the verifier cannot find it out.
+        counters.unblamed[black_box(reason) & (reason::COUNT - 1)] += 1;
         return;
     }
-    // Handed over by reference, as elsewhere: a copy would be on the stack too.
-    let (key, value) = (&edge.key(event), &edge.value(event));
+    let recent = &mut counters.blame;
+    if recent.value.count == 0 || !is_same(&recent.key, event, edge) {
+        recent.moves += 1;
+        barrier();
+        if recent.value.count != 0 {
+            settle(recent);
+        }
+        recent.key = edge.key(event);
+        recent.value.tid = event.tid;
+        recent.value.writer_tid = edge.tid;
+        barrier();
+        recent.moves += 1;
+    }
+    recent.value.count += 1;
+    recent.value.wait_ns += event.duration_ns;
+    recent.value.held_ns += edge.held_ns(event);
+}
+
+/// Whether a wait is of the reader and for the writer of `key`. Member by member: a key on the stack would be one too
+/// many in this chain of calls.
+#[inline]
+fn is_same(key: &BlameKey, event: &Event, edge: &Edge) -> bool {
+    let (comm, writer_comm) = (words(&event.comm), words(&edge.comm));
+    let (own, own_writer) = (words(&key.comm), words(&key.writer_comm));
+    key.word == edge.word
+        && key.slot == event.slot
+        && key.writer_slot == edge.slot
+        && key.tgid == event.tgid
+        && key.writer_tgid == edge.tgid
+        && key.state == edge.verdict
+        && key.owned == edge.owned
+        && key.stack == event.stack
+        && key.writer_stack == edge.stack
+        && own[0] == comm[0]
+        && own[1] == comm[1]
+        && own_writer[0] == writer_comm[0]
+        && own_writer[1] == writer_comm[1]
+}
+
+/// Credits who waited last, and for whom, with all that they did: others have come.
+#[inline(never)]
+fn settle(recent: &mut RecentBlame) {
+    let (key, value) = (&recent.key, &recent.value);
     // Another CPU may have put the key there meanwhile; else the map is full.
     if !add_to(key, value)
         && BLAMES.insert(key, value, u64::from(BPF_NOEXIST)).is_err()
         && !add_to(key, value)
     {
-        lose(loss::BLAMES_FULL);
+        lose_many(loss::BLAMES_FULL, value.count);
     }
+    if let Some((key, value)) = recent.owner() {
+        credit_task(&key, &value);
+    }
+    recent.value.count = 0;
+    recent.value.wait_ns = 0;
+    recent.value.held_ns = 0;
 }
 
 #[inline]

@@ -4,7 +4,6 @@
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_ns, programs::ProbeContext};
 use seqtrace_common::{
     blame::{Edge, reason},
-    counters::side,
     event::{Event, kind},
     loss,
     site::SiteEntry,
@@ -13,9 +12,9 @@ use seqtrace_common::{
 
 use crate::{
     blame,
-    complete::{complete, credit_task, stack},
+    complete::{complete, stack},
     filter,
-    maps::{BLOCKS, counters, counting, lose, settings},
+    maps::{BLOCKS, counters, counting, lose},
     site, task,
 };
 
@@ -30,16 +29,20 @@ pub(crate) fn begin(ctx: &ProbeContext) {
     state.generation = site.generation;
     blame::find(ctx, site.slot, SpinState::NO_SEQUENCE, &mut state.edge);
     let state = &state;
-    if let Some(old) = BLOCKS.get_ptr_mut(key) {
-        // SAFETY: the key names the current thread and site, so nobody else uses the element.
-        let old = unsafe { &mut *old };
-        if old.start_ns != 0 {
-            lose(loss::START_WITHOUT_END);
-        }
-        *old = *state;
-    } else if BLOCKS.insert(key, state, u64::from(BPF_NOEXIST)).is_err() {
-        lose(loss::BLOCKS_FULL);
+    if BLOCKS.insert(key, state, u64::from(BPF_NOEXIST)).is_ok() {
+        return;
     }
+    // Either the end of another was not seen, or there is no room.
+    let Some(old) = BLOCKS.get_ptr_mut(key) else {
+        lose(loss::BLOCKS_FULL);
+        return;
+    };
+    // SAFETY: the key names the current thread and site, so nobody else uses the element.
+    let old = unsafe { &mut *old };
+    if old.start_ns != 0 {
+        lose(loss::START_WITHOUT_END);
+    }
+    *old = *state;
 }
 
 /// A reader that calls the lock now.
@@ -49,7 +52,7 @@ pub(crate) fn state(lock: u64, owner_offset: i32) -> BlockState {
         // SAFETY: the helper takes nothing.
         start_ns: unsafe { bpf_ktime_get_ns() },
         lock,
-        switches: task::switches(&settings()),
+        switches: task::switches(),
         generation: 0,
         reserved: 0,
         edge: Edge::unknown(reason::UNKNOWN_WORD),
@@ -100,12 +103,13 @@ pub(crate) fn finish(slot: u32, stack: i32, now_ns: u64, state: &BlockState) {
         return;
     }
     let edge = &state.edge;
-    let slept = u32::from(task::switches(&settings()) != state.switches);
-    if let Some(counters) = counters(slot) {
-        counters.complete(duration_ns);
-        counters.slept += u64::from(slept);
-        counters.owned += u64::from(edge.owned);
-    }
+    let slept = u32::from(task::switches() != state.switches);
+    let Some(counters) = counters(slot) else {
+        return;
+    };
+    counters.complete(duration_ns);
+    counters.slept += u64::from(slept);
+    counters.owned += u64::from(edge.owned);
     let reader = task::current();
     let mut event = Event {
         time_ns: now_ns,
@@ -122,7 +126,7 @@ pub(crate) fn finish(slot: u32, stack: i32, now_ns: u64, state: &BlockState) {
         owner_tid: 0,
         slept,
         hold_slot: edge.slot,
-        command: task::is_command(reader.tgid),
+        command: task::command_of(reader.tgid, &mut counters.recent),
         comm: reader.comm,
         owner_comm: [0; 16],
     };
@@ -130,20 +134,6 @@ pub(crate) fn finish(slot: u32, stack: i32, now_ns: u64, state: &BlockState) {
         event.owner_tid = edge.tid;
         event.owner_comm = edge.comm;
     }
-    complete(&event);
-    blame::credit(&event, edge);
-    if edge.owned != 0 {
-        credit_owner(&event, edge);
-    }
-}
-
-#[inline(never)]
-fn credit_owner(event: &Event, edge: &Edge) {
-    let owner = task::Task {
-        tid: edge.tid,
-        tgid: edge.tgid,
-        comm: edge.comm,
-        ..task::Task::default()
-    };
-    credit_task(event.slot, event.duration_ns, side::OWNER, &owner);
+    complete(counters, &event);
+    blame::credit(counters, &event, edge);
 }

@@ -17,7 +17,7 @@ use seqtrace_common::{
 use crate::{
     complete::{lengthen, record, stack},
     filter,
-    maps::{OPEN_RUNS, RUNS, add, counters, counting, lose, run_counters, settings},
+    maps::{OPEN_RUNS, RUNS, add, counters, counting, lose, run_counters, setting},
     retry, site, task,
 };
 
@@ -35,17 +35,20 @@ pub(crate) fn check(ctx: &ProbeContext) {
         return;
     };
     let is_followed = site.run != SiteEntry::NO_RUN;
-    let counts = filter::admits(site.slot) && site::is_taken(&site);
+    let Some(counters) = counters(site.slot) else {
+        return;
+    };
+    let counts = filter::admits(site.slot) && site::is_taken(site, counters);
     if site::registers(ctx).eflags & ZERO_FLAG == 0 {
         if counts {
-            retry::count(ctx, site.slot);
+            retry::count(ctx, site.slot, counters);
         }
         if counts && is_followed {
-            extend(ctx, &site);
+            extend(ctx, site);
         }
     // Also where it is not counted: a run may end on a CPU that is left out.
     } else if is_followed && OPEN_RUNS.get(site.run).is_some_and(|open| *open != 0) {
-        finish(ctx, &site);
+        finish(ctx, site);
     }
 }
 
@@ -71,7 +74,7 @@ fn extend(ctx: &ProbeContext, site: &SiteEntry) {
         let run = unsafe { &mut *run };
         run.length += 1;
         let lasts_ns = now_ns.saturating_sub(run.first_ns);
-        if run.unconverged == 0 && lasts_ns > settings().converge_ns {
+        if run.unconverged == 0 && lasts_ns > setting!(converge_ns) {
             run.unconverged = 1;
             report(ctx, site, run.length, now_ns, lasts_ns);
         }
@@ -102,16 +105,15 @@ fn finish(ctx: &ProbeContext, site: &SiteEntry) {
     // SAFETY: the helper takes nothing.
     let now_ns = unsafe { bpf_ktime_get_ns() };
     let lasts_ns = now_ns.saturating_sub(run.first_ns);
-    if let Some(counters) = counters(site.slot) {
-        counters.lengthen(lasts_ns);
-    }
     if let Some(counters) = run_counters(site.run) {
         counters.finish(run.length);
     }
     let event = event(ctx, site, kind::RUN, run.length, now_ns, lasts_ns);
-    lengthen(&event);
-    let settings = settings();
-    if settings.events != 0 && lasts_ns >= settings.threshold_ns {
+    if let Some(counters) = counters(site.slot) {
+        counters.lengthen(lasts_ns);
+        lengthen(counters, &event);
+    }
+    if setting!(events) != 0 && lasts_ns >= setting!(threshold_ns) {
         record(&event);
     }
 }
@@ -122,7 +124,7 @@ fn report(ctx: &ProbeContext, site: &SiteEntry, length: u64, now_ns: u64, lasts_
     if let Some(counters) = run_counters(site.run) {
         counters.unconverged += 1;
     }
-    if settings().events != 0 {
+    if setting!(events) != 0 {
         record(&event(
             ctx,
             site,

@@ -3,6 +3,8 @@
 //! A process id is in the map from before its process first runs. One that another process gets later is taken
 //! out at that moment, so nobody is told by the id of a process that is gone.
 
+use core::ptr::read_volatile;
+
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_F_NO_PREALLOC},
     helpers::bpf_get_current_pid_tgid,
@@ -10,10 +12,10 @@ use aya_ebpf::{
     maps::{Array, HashMap},
     programs::RawTracePointContext,
 };
-use seqtrace_common::loss;
+use seqtrace_common::{loss, recent::RecentReader};
 
 use crate::{
-    maps::{lose, settings},
+    maps::{add, lose, setting},
     task,
 };
 
@@ -24,6 +26,28 @@ static COMMANDS: HashMap<u32, u32> = HashMap::with_max_entries(1, BPF_F_NO_PREAL
 /// Id of the thread that starts the command just now; zero: none does.
 #[map]
 static SPAWNER: Array<u32> = Array::with_max_entries(1, 0);
+
+/// How often `COMMANDS` has changed; added to atomically.
+#[map]
+static EPOCH: Array<u64> = Array::with_max_entries(1, 0);
+
+/// 1 when the process of a reader is of the command. What was found out for the reader that came last holds as long as no
+/// process comes or goes.
+#[inline]
+pub(crate) fn of(tgid: u32, recent: &mut RecentReader) -> u32 {
+    let epoch = EPOCH.get(0).map_or(u64::MAX, |epoch| {
+        // SAFETY: an element of the map. Volatile, as others write to it.
+        unsafe { read_volatile(epoch) }
+    });
+    if recent.key.tgid == tgid && recent.epoch == epoch {
+        return recent.key.command;
+    }
+    let command = u32::from(has(tgid));
+    if recent.key.tgid == tgid && recent.key.command == command {
+        recent.epoch = epoch;
+    }
+    command
+}
 
 /// Whether a process is of the command.
 #[inline]
@@ -40,7 +64,7 @@ pub(crate) fn fork(ctx: &RawTracePointContext) {
     let (thread, process) = (ids as u32, (ids >> 32) as u32);
     let is_spawner = SPAWNER.get(0).is_some_and(|spawner| *spawner == thread);
     let is_own = has(process) || (thread != 0 && is_spawner);
-    let child = ctx.arg::<u64>(1) + u64::from(settings().task_tgid);
+    let child = ctx.arg::<u64>(1) + u64::from(setting!(task_tgid));
     let Some(child) = task::read::<u32>(child) else {
         if is_own {
             lose(loss::COMMAND_LOST);
@@ -57,5 +81,12 @@ pub(crate) fn fork(ctx: &RawTracePointContext) {
         }
     } else if has(child) {
         let _ = COMMANDS.remove(child);
+    } else {
+        return;
+    }
+    // Behind the change: who sees the new number looks it up anew.
+    if let Some(epoch) = EPOCH.get_ptr_mut(0) {
+        // SAFETY: the pointer is an element of the map.
+        unsafe { add(epoch, 1) };
     }
 }

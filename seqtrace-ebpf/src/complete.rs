@@ -5,21 +5,21 @@ use aya_ebpf::{
     programs::tracing::StackIdContext,
 };
 use seqtrace_common::{
-    counters::{StackKey, StackValue, TaskKey, TaskValue, side},
+    counters::{SiteCounters, StackKey, StackValue, TaskKey, TaskValue, side},
     event::{Event, kind},
     loss,
+    recent::RecentReader,
 };
 
 use crate::{
-    maps::{EVENTS, STACK_COUNTS, STACKS, TASKS, add, lose, settings},
-    task::Task,
+    maps::{EVENTS, STACK_COUNTS, STACKS, TASKS, add, barrier, lose, lose_many, setting},
+    task::{Task, words},
 };
 
 /// Credits the event to the reader and, where stacks are on, to the reader's stack, and records it
-/// if it lasted long enough. The counters of the site are the caller's business.
+/// if it lasted long enough. The other counters of the site are the caller's business.
 #[inline(never)]
-pub(crate) fn complete(event: &Event) {
-    let settings = settings();
+pub(crate) fn complete(counters: &mut SiteCounters, event: &Event) {
     let reader = Task {
         tid: event.tid,
         tgid: event.tgid,
@@ -27,47 +27,77 @@ pub(crate) fn complete(event: &Event) {
         cgroup: event.cgroup,
         command: event.command,
     };
-    credit(event.slot, event.duration_ns, &reader, event.stack);
+    credit_reader(counters, event.slot, event.duration_ns, &reader);
+    credit_stack(event.slot, event.duration_ns, &reader, event.stack);
     if event.kind != kind::SAMPLE
-        && settings.events != 0
-        && event.duration_ns >= settings.threshold_ns
+        && setting!(events) != 0
+        && event.duration_ns >= setting!(threshold_ns)
     {
         record(event);
     }
 }
 
-/// Credits an event at a site to the reader and, where stacks are on, to the reader's stack.
+/// Credits an event at a site to the reader.
 #[inline]
-pub(crate) fn credit(slot: u32, duration_ns: u64, reader: &Task, stack: i32) {
-    credit_task(slot, duration_ns, side::READER, reader);
-    if settings().stacks != 0 {
-        credit_stack(slot, duration_ns, reader, stack);
+pub(crate) fn credit_reader(
+    counters: &mut SiteCounters,
+    slot: u32,
+    duration_ns: u64,
+    reader: &Task,
+) {
+    let recent = &mut counters.recent;
+    if !is_by(recent, reader) {
+        recent.moves += 1;
+        barrier();
+        if recent.is_due() {
+            settle(recent);
+        }
+        recent.key = TaskKey {
+            slot,
+            side: side::READER,
+            tgid: reader.tgid,
+            command: reader.command,
+            cgroup: reader.cgroup,
+            comm: reader.comm,
+        };
+        recent.value.tid = reader.tid.into();
+        recent.epoch = u64::MAX;
+        barrier();
+        recent.moves += 1;
     }
+    recent.value.count += 1;
+    recent.value.total_ns += duration_ns;
 }
 
-/// Credits an event at a site to one of the tasks that took part in it.
+/// Whether a reader is the one that came last.
 #[inline]
-pub(crate) fn credit_task(slot: u32, duration_ns: u64, side: u32, task: &Task) {
-    let key = TaskKey {
-        slot,
-        side,
-        tgid: task.tgid,
-        command: task.command,
-        cgroup: task.cgroup,
-        comm: task.comm,
-    };
-    if add_task(&key, 1, duration_ns) {
-        return;
-    }
-    let first = TaskValue {
-        count: 1,
-        total_ns: duration_ns,
-        tid: u64::from(task.tid),
-    };
+fn is_by(recent: &RecentReader, reader: &Task) -> bool {
+    let (own, comm) = (words(&recent.key.comm), words(&reader.comm));
+    recent.key.tgid == reader.tgid
+        && own[0] == comm[0]
+        && own[1] == comm[1]
+        && recent.key.cgroup == reader.cgroup
+        && recent.key.command == reader.command
+}
+
+/// Credits the reader that came last with all that it did: another one has come.
+#[inline(never)]
+fn settle(recent: &mut RecentReader) {
+    credit_task(&recent.key, &recent.value);
+    recent.value.count = 0;
+    recent.value.total_ns = 0;
+}
+
+/// Credits events at a site to one of the tasks that took part in them.
+#[inline]
+pub(crate) fn credit_task(key: &TaskKey, value: &TaskValue) {
+    let (count, total_ns) = (value.count, value.total_ns);
     // Another CPU may have put the key there meanwhile; else the map is full.
-    if TASKS.insert(key, first, u64::from(BPF_NOEXIST)).is_err() && !add_task(&key, 1, duration_ns)
+    if !add_task(key, count, total_ns)
+        && TASKS.insert(key, value, u64::from(BPF_NOEXIST)).is_err()
+        && !add_task(key, count, total_ns)
     {
-        lose(loss::TASKS_FULL);
+        lose_many(loss::TASKS_FULL, count);
     }
 }
 
@@ -84,8 +114,12 @@ fn add_task(key: &TaskKey, count: u64, duration_ns: u64) -> bool {
     true
 }
 
+/// Credits an event at a site to the reader's stack, where stacks are on.
 #[inline]
-fn credit_stack(slot: u32, duration_ns: u64, reader: &Task, stack: i32) {
+pub(crate) fn credit_stack(slot: u32, duration_ns: u64, reader: &Task, stack: i32) {
+    if setting!(stacks) == 0 {
+        return;
+    }
     let key = StackKey {
         slot,
         stack,
@@ -123,8 +157,19 @@ fn add_stack(key: &StackKey, count: u64, duration_ns: u64) -> bool {
 /// Adds the time of a run to its reader and, where stacks are on, to the reader's stack: its retries
 /// were credited one by one, without a time. Where there was no room for them, there is none now.
 #[inline]
-pub(crate) fn lengthen(event: &Event) {
+pub(crate) fn lengthen(counters: &mut SiteCounters, event: &Event) {
     let (slot, comm) = (event.slot, event.comm);
+    let reader = Task {
+        tid: event.tid,
+        tgid: event.tgid,
+        comm,
+        cgroup: event.cgroup,
+        command: event.command,
+    };
+    if is_by(&counters.recent, &reader) {
+        counters.recent.value.total_ns += event.duration_ns;
+        return lengthen_stack(event);
+    }
     let task = TaskKey {
         slot,
         side: side::READER,
@@ -142,8 +187,13 @@ pub(crate) fn lengthen(event: &Event) {
         };
         let _ = TASKS.insert(task, first, u64::from(BPF_NOEXIST));
     }
-    if settings().stacks != 0 {
-        let stack = event.stack;
+    lengthen_stack(event);
+}
+
+#[inline]
+fn lengthen_stack(event: &Event) {
+    if setting!(stacks) != 0 {
+        let (slot, stack, comm) = (event.slot, event.stack, event.comm);
         add_stack(&StackKey { slot, stack, comm }, 0, event.duration_ns);
     }
 }
@@ -169,7 +219,7 @@ pub(crate) fn stack(ctx: &impl StackIdContext) -> i32 {
 /// As [`stack`], without the `depth` innermost frames.
 #[inline]
 pub(crate) fn stack_from(ctx: &impl StackIdContext, depth: u64) -> i32 {
-    if settings().stacks == 0 {
+    if setting!(stacks) == 0 {
         return NO_STACK;
     }
     match ctx.get_stackid(&STACKS, u64::from(BPF_ANY) | depth) {

@@ -67,11 +67,9 @@ const LOCK_BYTES: u64 = 64;
 #[inline]
 pub(crate) fn begin(ctx: &RawTracePointContext) {
     let (lock, flags): (u64, u64) = (ctx.arg(0), ctx.arg(1));
+    // Who waits for a part of a reader's lock has that reader in its stack too.
     let tid = bpf_get_current_pid_tgid() as u32;
-    if flags & RT == 0 || !counting() || is_part(tid, lock) {
-        return;
-    }
-    if !may_be_reader(ctx) {
+    if flags & RT == 0 || !counting() || !may_be_reader(ctx) || is_part(tid, lock) {
         return;
     }
     let Some((entry, depth)) = reader(ctx) else {
@@ -143,9 +141,13 @@ fn may_be_reader(ctx: &RawTracePointContext) -> bool {
         return true;
     }
     // Behind a stack's end there are words of an earlier look, which the walk sorts out too.
+    let (first, span) = bits.range();
     for word in &*words {
+        if word.wrapping_sub(first) > span || !bits.may_have(*word) {
+            continue;
+        }
         // SAFETY: user space does not change the table while counting.
-        if bits.may_have(*word) && unsafe { RETURNS.get(word) }.is_some() {
+        if unsafe { RETURNS.get(word) }.is_some() {
             return true;
         }
     }

@@ -2,7 +2,6 @@
 //! off when the object is loaded: the verifier knows the value of `FILTER` and drops the code.
 
 use aya_ebpf::{
-    Global,
     helpers::{
         bpf_get_current_comm, bpf_get_current_pid_tgid,
         generated::bpf_get_current_ancestor_cgroup_id,
@@ -12,15 +11,18 @@ use aya_ebpf::{
 };
 use seqtrace_common::filter::{ChosenKey, CommTable, Filter, on};
 
-use crate::{maps::counters, task};
+use crate::{
+    maps::{counters, setting},
+    task,
+};
 
 #[unsafe(no_mangle)]
-static FILTER: Global<Filter> = Global::new(Filter {
+pub(crate) static FILTER: Filter = Filter {
     min_ns: 0,
     cgroup: 0,
     cgroup_level: 0,
     on: 0,
-});
+};
 
 /// Processes, threads and CPUs that are chosen; where one kind is on, all others are left out.
 #[map]
@@ -33,8 +35,12 @@ static COMMS: Array<CommTable> = Array::with_max_entries(1, 0);
 /// Whether what the current task does here is counted; counts it as filtered at `slot` if not.
 #[inline]
 pub(crate) fn admits(slot: u32) -> bool {
-    let filter = FILTER.load();
-    if filter.on == 0 || (admits_task(&filter) && admits_cpu(&filter)) {
+    chosen() == 0 || is_admitted(slot)
+}
+
+#[inline(never)]
+fn is_admitted(slot: u32) -> bool {
+    if admits_task() && admits_cpu() {
         return true;
     }
     if let Some(counters) = counters(slot) {
@@ -47,15 +53,13 @@ pub(crate) fn admits(slot: u32) -> bool {
 /// counted. A task may have come from another CPU.
 #[inline]
 pub(crate) fn must_have_begun() -> bool {
-    let filter = FILTER.load();
-    filter.on == 0 || (filter.on & on::CPUS == 0 && admits_task(&filter))
+    chosen() == 0 || (chosen() & on::CPUS == 0 && admits_task())
 }
 
 /// Whether something that lasted so long is counted; counts it as short at `slot` if not.
 #[inline]
 pub(crate) fn is_long(slot: u32, duration_ns: u64) -> bool {
-    let Filter { min_ns, .. } = FILTER.load();
-    if duration_ns >= min_ns {
+    if duration_ns >= setting!(FILTER, min_ns) {
         return true;
     }
     if let Some(counters) = counters(slot) {
@@ -64,18 +68,24 @@ pub(crate) fn is_long(slot: u32, duration_ns: u64) -> bool {
     false
 }
 
+/// What is asked of who is counted: the kinds of [`on`].
 #[inline]
-fn admits_cpu(filter: &Filter) -> bool {
-    filter.on & on::CPUS == 0 || is_chosen(on::CPUS, task::cpu())
+fn chosen() -> u32 {
+    setting!(FILTER, on)
 }
 
 #[inline]
-fn admits_task(filter: &Filter) -> bool {
+fn admits_cpu() -> bool {
+    chosen() & on::CPUS == 0 || is_chosen(on::CPUS, task::cpu())
+}
+
+#[inline]
+fn admits_task() -> bool {
     let ids = bpf_get_current_pid_tgid();
-    (filter.on & on::PIDS == 0 || is_chosen(on::PIDS, (ids >> 32) as u32))
-        && (filter.on & on::TIDS == 0 || is_chosen(on::TIDS, ids as u32))
-        && (filter.on & on::CGROUP == 0 || is_in_cgroup(filter))
-        && (filter.on & on::COMMS == 0 || has_chosen_name())
+    (chosen() & on::PIDS == 0 || is_chosen(on::PIDS, (ids >> 32) as u32))
+        && (chosen() & on::TIDS == 0 || is_chosen(on::TIDS, ids as u32))
+        && (chosen() & on::CGROUP == 0 || is_in_cgroup())
+        && (chosen() & on::COMMS == 0 || has_chosen_name())
 }
 
 #[inline]
@@ -85,10 +95,11 @@ fn is_chosen(what: u32, number: u32) -> bool {
 }
 
 #[inline]
-fn is_in_cgroup(filter: &Filter) -> bool {
+fn is_in_cgroup() -> bool {
+    let level = setting!(FILTER, cgroup_level) as i32;
     // SAFETY: the helper takes any level; above the task's own it returns zero, which is no id.
-    let ancestor = unsafe { bpf_get_current_ancestor_cgroup_id(filter.cgroup_level as i32) };
-    ancestor == filter.cgroup
+    let ancestor = unsafe { bpf_get_current_ancestor_cgroup_id(level) };
+    ancestor == setting!(FILTER, cgroup)
 }
 
 /// A function of its own: its loop is verified once.

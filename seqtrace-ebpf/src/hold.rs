@@ -7,7 +7,6 @@ use aya_ebpf::{
     programs::ProbeContext,
 };
 use seqtrace_common::{
-    counters::side,
     event::{Event, kind},
     hold::HoldState,
     loss,
@@ -15,9 +14,9 @@ use seqtrace_common::{
 };
 
 use crate::{
-    complete::{credit_task, record, stack},
+    complete::{credit_reader, record, stack},
     filter,
-    maps::{HOLDS, counters, counting, lose, settings},
+    maps::{HOLDS, counters, counting, lose, setting},
     site,
     task::{self, Task},
     word,
@@ -40,7 +39,7 @@ pub(crate) fn write(ctx: &ProbeContext) {
     if value & 1 != 0 {
         end(address, site.generation);
     } else if counting() {
-        begin(ctx, &site, address, value);
+        begin(ctx, site, address, value);
     }
 }
 
@@ -54,7 +53,7 @@ fn begin(ctx: &ProbeContext, site: &SiteEntry, address: u64, value: u32) {
     let state = &HoldState {
         // SAFETY: the helper takes nothing.
         start_ns: unsafe { bpf_ktime_get_ns() },
-        switches: task::switches(&settings()),
+        switches: task::switches(),
         // SAFETY: as above.
         task: unsafe { bpf_get_current_task() },
         slot: site.slot,
@@ -111,11 +110,12 @@ fn end(address: u64, generation: u32) {
         return;
     }
     let is_same = task::current().tid == hold.tid;
-    let slept = is_same && task::switches(&settings()) != hold.switches;
-    if let Some(counters) = counters(hold.slot) {
-        counters.complete(duration_ns);
-        counters.slept += u64::from(slept);
-    }
+    let slept = is_same && task::switches() != hold.switches;
+    let Some(counters) = counters(hold.slot) else {
+        return;
+    };
+    counters.complete(duration_ns);
+    counters.slept += u64::from(slept);
     let writer = Task {
         tid: hold.tid,
         tgid: hold.tgid,
@@ -123,9 +123,8 @@ fn end(address: u64, generation: u32) {
         cgroup: hold.cgroup,
         command: hold.command,
     };
-    credit_task(hold.slot, duration_ns, side::READER, &writer);
-    let settings = settings();
-    if settings.holds != 0 && duration_ns >= settings.threshold_ns {
+    credit_reader(counters, hold.slot, duration_ns, &writer);
+    if setting!(holds) != 0 && duration_ns >= setting!(threshold_ns) {
         record(&Event {
             time_ns: now_ns,
             duration_ns,

@@ -1,10 +1,9 @@
 //! The maps and the settings, all sized and filled by user space before the object is loaded, and
 //! the count of what gets lost.
 
-use core::arch::asm;
+use core::{arch::asm, ptr::read_volatile};
 
 use aya_ebpf::{
-    Global,
     macros::map,
     maps::{Array, HashMap, PerCpuArray, RingBuf, StackTrace},
 };
@@ -15,15 +14,15 @@ use seqtrace_common::{
     loss,
     run::{RunCounters, RunKey, RunState},
     settings::Settings,
-    site::{ReturnEntry, SiteEntry},
+    site::{ReturnEntry, SiteEntry, SitePlaces},
     wait::{BlockState, Contention, SpinState, WaitKey},
 };
 
 use crate::note;
 
-/// Run-time address of a probed instruction → its site.
+/// The sites of probed instructions, each at one of the places that `SITE_PLACES` has for its address.
 #[map]
-pub(crate) static SITES: HashMap<u64, SiteEntry> = HashMap::with_max_entries(1, 0);
+pub(crate) static SITES: Array<SiteEntry> = Array::with_max_entries(1, 0);
 
 /// Run-time address in code that only waiting readers execute → the slot of its site.
 #[map]
@@ -36,11 +35,6 @@ pub(crate) static ELSEWHERE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1,
 /// What each site did, by slot.
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<SiteCounters> = PerCpuArray::with_max_entries(1, 0);
-
-/// By slot: a hit counts when the bits of this mask are zero in a random number; zero: every hit.
-/// User space changes it while probes are attached.
-#[map]
-pub(crate) static THINNING: Array<u32> = Array::with_max_entries(1, 0);
 
 /// Readers inside a lock call.
 #[map]
@@ -111,17 +105,23 @@ pub(crate) static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(loss:
 
 /// 1 while events are counted: from the last probe on to the first one off, so that all sites are
 /// counted for the same time. Probes come and go one by one.
-#[map]
-static WINDOW: Array<u32> = Array::with_max_entries(1, 0);
+///
+/// A variable in a section, and so a map, of its own: each program looks at it first, and a look into an array takes four
+/// times as many instructions.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.window")]
+static mut WINDOW: u32 = 0;
 
 /// Whether events are counted now.
 #[inline]
 pub(crate) fn counting() -> bool {
-    WINDOW.get(0).is_some_and(|open| *open != 0)
+    // SAFETY: user space writes to it in one piece. Volatile, as nobody here does.
+    unsafe { read_volatile(&raw const WINDOW) != 0 }
 }
 
+/// What user space set.
 #[unsafe(no_mangle)]
-static SETTINGS: Global<Settings> = Global::new(Settings {
+pub(crate) static SETTINGS: Settings = Settings {
     threshold_ns: 0,
     converge_ns: 0,
     notes_ns: 0,
@@ -138,13 +138,28 @@ static SETTINGS: Global<Settings> = Global::new(Settings {
     task_nvcsw: 0,
     task_on_cpu: 0,
     task_state: 0,
-});
+};
 
-/// What user space set. The verifier knows the values and drops what they turn off.
-#[inline]
-pub(crate) fn settings() -> Settings {
-    SETTINGS.load()
+/// Where sites lie in `SITES`.
+#[unsafe(no_mangle)]
+pub(crate) static SITE_PLACES: SitePlaces = SitePlaces {
+    multiplier: 0,
+    shift: 0,
+    reserved: 0,
+};
+
+/// One member of a global that user space sets before the object is loaded, by default of [`SETTINGS`]. The verifier knows
+/// the values and drops what they turn off. Member by member: of a whole one each load would be done.
+macro_rules! setting {
+    ($member:ident) => {
+        $crate::maps::setting!($crate::maps::SETTINGS, $member)
+    };
+    ($global:path, $member:ident) => {
+        // SAFETY: a member of a static. Volatile, or the compiler would take the value that is written here.
+        unsafe { core::ptr::read_volatile(&raw const $global.$member) }
+    };
 }
+pub(crate) use setting;
 
 /// Counts one loss. The index is one of the constants of `loss`.
 ///
@@ -152,11 +167,17 @@ pub(crate) fn settings() -> Settings {
 /// `kernel/trace/bpf_trace.c`), but nest with those at raw tracepoints: hence atomic.
 #[inline]
 pub(crate) fn lose(index: u32) {
+    lose_many(index, 1);
+}
+
+/// As [`lose`], for so many at once.
+#[inline]
+pub(crate) fn lose_many(index: u32, number: u64) {
     if let Some(count) = LOSSES.get_ptr_mut(index) {
         // SAFETY: the pointer is this CPU's element.
-        unsafe { add(count, 1) };
+        unsafe { add(count, number) };
     }
-    if settings().notes_ns != 0 {
+    if setting!(notes_ns) != 0 {
         note::note(index);
     }
 }
@@ -180,6 +201,14 @@ pub(crate) unsafe fn add(sum: *mut u64, more: u64) {
     // SAFETY: the caller's promise; map values are aligned to eight bytes. Core has no atomic
     // arithmetic for this target, the instruction set has.
     unsafe { asm!("lock *(u64 *)({sum} + 0) += {more}", sum = in(reg) sum, more = in(reg) more) };
+}
+
+/// Keeps the compiler from moving what is written before it behind it, or back; the processor keeps the order of what it
+/// writes.
+#[inline]
+pub(crate) fn barrier() {
+    // SAFETY: no instruction.
+    unsafe { asm!("", options(nostack, preserves_flags)) };
 }
 
 /// This CPU's counters of a site.

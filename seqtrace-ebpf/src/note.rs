@@ -9,7 +9,7 @@ use seqtrace_common::{
 };
 
 use crate::{
-    maps::{EVENTS, settings},
+    maps::{EVENTS, setting},
     task,
 };
 
@@ -27,7 +27,7 @@ pub(crate) fn note(index: u32) {
     let noted = unsafe { &mut *noted };
     // SAFETY: the helper takes nothing.
     let now_ns = unsafe { bpf_ktime_get_ns() };
-    if *noted != 0 && now_ns.saturating_sub(*noted) < settings().notes_ns {
+    if *noted != 0 && now_ns.saturating_sub(*noted) < setting!(notes_ns) {
         return;
     }
     *noted = now_ns;

@@ -10,7 +10,7 @@ use seqtrace_common::{
 use crate::{
     complete::{complete, stack},
     filter,
-    maps::{COLD, ELSEWHERE, counters, counting, settings},
+    maps::{COLD, ELSEWHERE, counters, counting, setting},
     task,
 };
 
@@ -33,14 +33,15 @@ pub(crate) fn sample(ctx: &PerfEventContext) {
     if !filter::admits(slot) {
         return;
     }
-    let sample_ns = settings().sample_ns;
-    if let Some(counters) = counters(slot) {
-        counters.hits += 1;
-        counters.count += 1;
-        counters.total_ns += sample_ns;
-    }
+    let sample_ns = setting!(sample_ns);
+    let Some(counters) = counters(slot) else {
+        return;
+    };
+    counters.hits += 1;
+    counters.count += 1;
+    counters.total_ns += sample_ns;
     let reader = task::current();
-    complete(&Event {
+    let event = Event {
         // SAFETY: the helper takes nothing.
         time_ns: unsafe { bpf_ktime_get_ns() },
         duration_ns: sample_ns,
@@ -56,8 +57,9 @@ pub(crate) fn sample(ctx: &PerfEventContext) {
         owner_tid: 0,
         slept: 0,
         hold_slot: Edge::NO_SLOT,
-        command: task::is_command(reader.tgid),
+        command: task::command_of(reader.tgid, &mut counters.recent),
         comm: reader.comm,
         owner_comm: [0; 16],
-    });
+    };
+    complete(counters, &event);
 }

@@ -4,13 +4,14 @@ use core::{arch::asm, mem::offset_of};
 
 use aya_ebpf::{bindings::pt_regs, helpers::bpf_get_prandom_u32, programs::ProbeContext};
 use seqtrace_common::{
+    counters::SiteCounters,
     loss,
-    site::{SiteEntry, probed_address},
+    site::{SiteEntry, SitePlaces, probed_address},
 };
 
 use crate::{
     filter,
-    maps::{SITES, THINNING, counters, counting, lose},
+    maps::{SITE_PLACES, SITES, counters, counting, lose, setting},
 };
 
 /// Loads one register from the context.
@@ -37,7 +38,7 @@ macro_rules! load {
 /// Finds the site and counts the hit; `None` outside the time in which events are counted, and for what
 /// the filter leaves out.
 #[inline]
-pub(crate) fn hit(ctx: &ProbeContext) -> Option<SiteEntry> {
+pub(crate) fn hit(ctx: &ProbeContext) -> Option<&'static SiteEntry> {
     if !counting() {
         return None;
     }
@@ -48,40 +49,37 @@ pub(crate) fn hit(ctx: &ProbeContext) -> Option<SiteEntry> {
     Some(site)
 }
 
-/// As [`hit`], at a site that may be thinned: `None` also for the hits that are passed over.
-#[inline]
-pub(crate) fn chosen(ctx: &ProbeContext) -> Option<SiteEntry> {
-    if !counting() {
-        return None;
-    }
-    find(ctx).filter(|site| filter::admits(site.slot) && is_taken(site))
-}
-
 /// Counts the hit of a site that may be thinned, or that it is passed over; whether it counts.
 ///
 /// Chance decides, not every n-th hit: readers that come in turn would be seen always or never.
 #[inline]
-pub(crate) fn is_taken(site: &SiteEntry) -> bool {
-    let mask = THINNING.get(site.slot).copied().unwrap_or_default();
+pub(crate) fn is_taken(site: &SiteEntry, counters: &mut SiteCounters) -> bool {
     // SAFETY: the helper takes nothing.
-    let is_chosen = mask == 0 || unsafe { bpf_get_prandom_u32() } & mask == 0;
-    if let Some(counters) = counters(site.slot) {
-        counters.hits += u64::from(is_chosen);
-        counters.thinned_out += u64::from(!is_chosen);
+    let is_chosen = site.thinning == 0 || unsafe { bpf_get_prandom_u32() } & site.thinning == 0;
+    if is_chosen {
+        counters.hits += 1;
+    } else {
+        counters.thinned_out += 1;
     }
     is_chosen
 }
 
 /// Finds the site without counting, for the second half of a block.
 #[inline]
-pub(crate) fn find(ctx: &ProbeContext) -> Option<SiteEntry> {
+pub(crate) fn find(ctx: &ProbeContext) -> Option<&'static SiteEntry> {
     let address = probed_address(registers(ctx).rip);
-    // SAFETY: user space does not change the table while probes are attached.
-    let site = unsafe { SITES.get(address) };
-    if site.is_none() {
-        lose(loss::UNKNOWN_ADDRESS);
+    let first =
+        setting!(SITE_PLACES, multiplier).wrapping_mul(address) >> setting!(SITE_PLACES, shift);
+    for place in 0..SitePlaces::PLACES {
+        let site = SITES.get(first as u32 + place);
+        if let Some(site) = site
+            && site.address == address
+        {
+            return Some(site);
+        }
     }
-    site.copied()
+    lose(loss::UNKNOWN_ADDRESS);
+    None
 }
 
 /// The registers at the probe.

@@ -14,7 +14,7 @@ use crate::{
     blame,
     complete::{complete, stack},
     filter,
-    maps::{SPIN, SPINS, counters, lose, settings},
+    maps::{SPIN, SPINS, counters, lose},
     site::{self, register, registers},
     task,
 };
@@ -38,8 +38,8 @@ pub(crate) fn pause(ctx: &ProbeContext) {
     let value = black_box(sequence.unwrap_or_default());
     let seen = Seen {
         now_ns,
-        switches: task::switches(&settings()),
-        registers: lasting_registers(ctx, &site, value),
+        switches: task::switches(),
+        registers: lasting_registers(ctx, site, value),
         sequence: if sequence.is_some() {
             value & 0xffff_ffff
         } else {
@@ -113,12 +113,13 @@ fn end(key: WaitKey, spin: &SpinState) {
     let ended = unsafe { &mut *ended };
     *ended = *spin;
     if SPINS.remove(key).is_ok() && filter::is_long(key.slot, ended.duration_ns()) {
-        if let Some(counters) = counters(key.slot) {
-            counters.complete(ended.duration_ns());
-        }
+        let Some(counters) = counters(key.slot) else {
+            return;
+        };
+        counters.complete(ended.duration_ns());
         let event = ended.event(key);
-        complete(&event);
-        blame::credit(&event, &ended.edge);
+        complete(counters, &event);
+        blame::credit(counters, &event, &ended.edge);
     }
 }
 

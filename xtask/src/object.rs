@@ -188,7 +188,7 @@ fn cargo(
 
 /// Compiler flags. Paths are mapped because BTF's line information keeps file names; the new names
 /// must not exist, or LLVM puts the text of the source lines into BTF.
-fn flags(root: &Path, library: &Path) -> Result<[String; 7]> {
+fn flags(root: &Path, library: &Path) -> Result<[String; 9]> {
     let map = |from: &Path, to| format!("--remap-path-prefix={}={to}", from.display());
     let real = fs::canonicalize(library)
         .with_context(|| format!("failed to resolve `{}`", library.display()))?;
@@ -196,6 +196,10 @@ fn flags(root: &Path, library: &Path) -> Result<[String; 7]> {
         "--cfg=bpf_target_arch=\"x86_64\"".to_owned(),
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
+        // With jumps and arithmetic of 32 bits, which Linux has since 5.1.
+        "-Ctarget-cpu=v3".to_owned(),
+        // Without it LLVM makes a loop by bytes of each value that is set to zero.
+        "-Clink-arg=--disable-expand-memcpy-in-order".to_owned(),
         // The last match wins.
         map(root, "/seqtrace"),
         map(&cargo_home()?, "/cargo"),

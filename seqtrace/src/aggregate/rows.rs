@@ -107,6 +107,8 @@ fn row(
         thinned_out,
         filtered,
         short,
+        recent: _,
+        blame: _,
         histogram,
     } = counters;
     let histogram = histogram::sparse(histogram);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, os::fd::AsFd as _};
 
 use anyhow::{Context as _, Result, ensure};
-use aya::maps::{Array, Map, MapData};
+use aya::maps::{Map, MapData};
 
 use super::{
     meter::Meter,
@@ -50,11 +50,8 @@ impl Session {
     ///
     /// When the kernel side cannot be told.
     fn thin(&mut self, slots: &[u32], shift: u32) -> Result<()> {
-        let map = self.ebpf.map_mut("THINNING");
-        let map = map.context("failed to find the map `THINNING`")?;
-        let mut map: Array<_, u32> = map.try_into()?;
         for slot in slots {
-            map.set(*slot, (1 << shift) - 1, 0)
+            self.describe(*slot, |entry| entry.thinning = (1 << shift) - 1)
                 .with_context(|| format!("failed to thin slot {slot}"))?;
         }
         Ok(())

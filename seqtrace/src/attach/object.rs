@@ -12,7 +12,11 @@ use seqtrace_common::{
     site::{ReturnBits, SiteEntry},
 };
 
-use super::{command::PROGRAM, contention, filter, sample, table::Table};
+use super::{
+    command::PROGRAM,
+    contention, filter, sample,
+    table::{Places, Table},
+};
 use crate::{
     kernel::{
         cgroups,
@@ -110,6 +114,7 @@ pub struct TaskLayout {
 pub(super) fn load(
     slots: usize,
     table: &Table,
+    places: &Places,
     layout: &TaskLayout,
     options: &AttachOptions,
 ) -> Result<Ebpf> {
@@ -160,12 +165,12 @@ pub(super) fn load(
         .map_max_entries("TRIES", order_entries)
         .map_max_entries("EDGES", order_entries)
         .map_max_entries("CHOSEN", filter::chosen(filter).len().max(1).try_into()?)
-        .map_max_entries("SITES", table.entries.len().max(1).try_into()?)
+        .override_global("SITE_PLACES", &places.layout, true)
+        .map_max_entries("SITES", places.size())
         .map_max_entries("COLD", table.cold.len().max(1).try_into()?)
         .map_max_entries("RETURNS", table.returns.len().max(1).try_into()?)
         .map_max_entries("CONTENTIONS", used(!table.returns.is_empty(), blocks))
         .map_max_entries("COUNTERS", slots.max(1).try_into()?)
-        .map_max_entries("THINNING", slots.max(1).try_into()?)
         .map_max_entries("BLOCKS", blocks)
         .map_max_entries("SPINS", spins)
         .map_max_entries("RUNS", used(!table.runs.is_empty(), runs))
@@ -188,7 +193,7 @@ pub(super) fn load(
         )
         .load(OBJECT)
         .context("failed to create the maps of the eBPF object")?;
-    describe(&mut ebpf, &table.entries)?;
+    describe(&mut ebpf, places, &table.entries)?;
     filter::fill(&mut ebpf, filter)?;
     fill(&mut ebpf, "COLD", &table.cold)?;
     fill(&mut ebpf, "RETURNS", &table.returns)?;
@@ -234,9 +239,21 @@ fn mark_returns(ebpf: &mut Ebpf, table: &Table) -> Result<()> {
         .context("failed to fill the map `RETURN_BITS`")
 }
 
-/// Writes entries into the site table.
-pub(super) fn describe(ebpf: &mut Ebpf, entries: &[(u64, SiteEntry)]) -> Result<()> {
-    fill(ebpf, "SITES", entries)
+/// Writes entries into the site table. Where there is one already, what is the same in the new one can be read
+/// meanwhile.
+pub(super) fn describe(ebpf: &mut Ebpf, places: &Places, entries: &[SiteEntry]) -> Result<()> {
+    let map = ebpf
+        .map_mut("SITES")
+        .context("failed to find the map `SITES`")?;
+    let mut map: Array<_, SiteEntry> = map.try_into()?;
+    for entry in entries {
+        let place = places
+            .of(entry.address)
+            .with_context(|| format!("failed to find the place of {:#x}", entry.address))?;
+        map.set(place, entry, 0)
+            .context("failed to fill the map `SITES`")?;
+    }
+    Ok(())
 }
 
 /// Says how sequences are reached.

@@ -97,12 +97,9 @@ impl Table {
 
     fn push_order(&mut self, slot: u32, target: &OrderTarget, text: u64) {
         let site = SiteEntry {
+            address: target.address,
             slot,
-            sequence_register: SiteEntry::NO_REGISTER,
-            owner_offset: SiteEntry::NO_OWNER,
-            run: SiteEntry::NO_RUN,
-            generation: 0,
-            reserved: 0,
+            ..SiteEntry::EMPTY
         };
         let place = (&*target.image, &*target.function);
         let probe = |program, address: u64| {
@@ -119,9 +116,10 @@ impl Table {
             .end_address
             .map(|address| probe(ORDER_TRIED, address));
         let start = probe(ORDER_STEP, target.address);
-        self.entries.push((target.address, site));
-        self.entries
-            .extend(target.end_address.map(|address| (address, site)));
+        let end_site = target
+            .end_address
+            .map(|address| SiteEntry { address, ..site });
+        self.entries.extend([site].into_iter().chain(end_site));
         let on_demand = false;
         self.probes.insert(
             slot,

@@ -25,7 +25,7 @@ use super::{
     progress::{Interrupted, Progress},
     refusal::{Refusal, nothing_attached},
     sample::Sampler,
-    table::{LOCK_END, ORDER_TRIED, Probe, SlotProbes, SlotWord, Table},
+    table::{LOCK_END, ORDER_TRIED, Places, Probe, SlotProbes, SlotWord, Table},
 };
 use crate::plan::Plan;
 
@@ -43,7 +43,8 @@ pub struct Session {
     pub(super) probes: BTreeMap<u32, SlotProbes>,
     probed: BTreeSet<u32>,
     runs: Vec<u32>,
-    entries: Vec<(u64, SiteEntry)>,
+    entries: Vec<SiteEntry>,
+    places: Places,
     sampled: BTreeSet<u32>,
     contended: BTreeSet<u32>,
     refusals: Vec<(u32, Refusal)>,
@@ -89,7 +90,8 @@ impl Session {
         let since = Instant::now();
         // Before the object is loaded: the guard must not hold on to it.
         let kprobes = table.has_probes().then(Probes::open).transpose()?;
-        let ebpf = object::load(slots, table, layout, options)?;
+        let places = table.places();
+        let ebpf = object::load(slots, table, &places, layout, options)?;
         let mut session = Self {
             kprobes,
             contention: None,
@@ -102,6 +104,7 @@ impl Session {
             probed: BTreeSet::new(),
             runs: table.runs.clone(),
             entries: table.entries.clone(),
+            places,
             sampled: BTreeSet::new(),
             contended: BTreeSet::new(),
             refusals: table.refusals.clone(),
@@ -218,13 +221,17 @@ impl Session {
     /// Makes the kernel side forget the runs that were under way when the probe was taken off: they
     /// stay in flight.
     fn renew(&mut self, slot: u32) -> Result<()> {
-        let entries = self.entries.iter_mut();
-        let mut own: Vec<_> = entries.filter(|(_, entry)| entry.slot == slot).collect();
-        for (_, entry) in &mut own {
-            entry.generation += 1;
+        self.describe(slot, |entry| entry.generation += 1)
+    }
+
+    /// Changes what the kernel side knows about the probed instructions of a slot.
+    pub(super) fn describe(&mut self, slot: u32, change: impl Fn(&mut SiteEntry)) -> Result<()> {
+        let mut own = Vec::new();
+        for entry in self.entries.iter_mut().filter(|entry| entry.slot == slot) {
+            change(entry);
+            own.push(*entry);
         }
-        let own: Vec<(u64, SiteEntry)> = own.into_iter().map(|entry| *entry).collect();
-        object::describe(&mut self.ebpf, &own)
+        object::describe(&mut self.ebpf, &self.places, &own)
     }
 
     /// Takes the probes at `slot` off; the others go on. What they counted stays. A block that is under
@@ -259,8 +266,8 @@ impl Session {
     fn set_window(&mut self, open: bool) -> Result<()> {
         let window = self
             .ebpf
-            .map_mut("WINDOW")
-            .context("failed to find the map `WINDOW`")?;
+            .map_mut(".data.window")
+            .context("failed to find the map `.data.window`")?;
         let mut window: Array<_, u32> = window.try_into()?;
         window
             .set(0, u32::from(open), 0)

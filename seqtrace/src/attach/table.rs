@@ -1,5 +1,7 @@
 //! Plan → the probes to attach and the site table of the kernel side. Pure.
 
+mod places;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use seqtrace_common::{
@@ -7,6 +9,7 @@ use seqtrace_common::{
     site::{ReturnEntry, SiteEntry},
 };
 
+pub(super) use self::places::Places;
 use super::{order::OrderTable, refusal::Refusal, trap};
 use crate::{
     discover::catalog::{BlockEnd, Half, Site},
@@ -86,8 +89,8 @@ pub(super) struct Table {
     /// Run-time addresses behind lock calls, for the sites that the tracepoints of contended locks tell
     /// of.
     pub(super) returns: Vec<(u64, ReturnEntry)>,
-    /// The site table by run-time address.
-    pub(super) entries: Vec<(u64, SiteEntry)>,
+    /// The probed instructions, each with its site.
+    pub(super) entries: Vec<SiteEntry>,
     /// How sequences are reached.
     pub(super) words: Vec<SlotWord>,
     /// Slots of the checks whose runs are followed; the index is [`SiteEntry::run`].
@@ -145,6 +148,11 @@ impl Table {
         probes.any(|probes| probes.start.program == INCREMENT)
     }
 
+    /// Where the kernel side finds each site.
+    pub(super) fn places(&self) -> Places {
+        Places::new(&self.entries.iter().map(|entry| entry.address).collect())
+    }
+
     /// The slots of the sites that are sampled, ascending.
     pub(super) fn sampled(&self) -> BTreeSet<u32> {
         self.cold.iter().map(|(_, slot)| *slot).collect()
@@ -196,6 +204,7 @@ impl Table {
         }
         taken.extend(addresses.iter().flatten());
         let entry = SiteEntry {
+            address: *address,
             slot,
             sequence_register: site
                 .and_then(|site| site.sequence_register)
@@ -203,7 +212,7 @@ impl Table {
             owner_offset: owner_offset.unwrap_or(SiteEntry::NO_OWNER),
             run: self.run(slot, place),
             generation: 0,
-            reserved: 0,
+            thinning: 0,
         };
         let block_end = site.and_then(|site: &Site| site.end);
         let mut end = None;
@@ -215,7 +224,7 @@ impl Table {
                 program: LOCK_END,
                 names,
             });
-            self.entries.push((address, entry));
+            self.entries.push(SiteEntry { address, ..entry });
         }
         let program = match kind {
             Kind::Block => "lock_call",
@@ -235,7 +244,7 @@ impl Table {
             on_demand: *on_demand,
         };
         self.probes.insert(slot, probes);
-        self.entries.push((*address, entry));
+        self.entries.push(entry);
     }
 
     fn push_word(&mut self, slot: u32, target: &Target) {

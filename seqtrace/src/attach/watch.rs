@@ -65,7 +65,7 @@ impl Watch {
         };
         let breakpoints = cpus()?.into_iter().map(breakpoint).collect::<Result<_>>()?;
         let mut watch = Self { breakpoints, ebpf };
-        let mut window: Array<_, u32> = watch.map("WINDOW")?.try_into()?;
+        let mut window: Array<_, u32> = watch.map(".data.window")?.try_into()?;
         window
             .set(0, 1, 0)
             .context("failed to begin the counting")?;

@@ -211,18 +211,15 @@ impl Collector {
             stack_counts,
             ..
         } = self.sizes;
-        let counters = self.maps.counters(self.slots, &self.counted)?;
+        let (counters, recent) = self.maps.counters(self.slots, &self.counted)?;
+        let credits = self.maps.credits((tasks, blames), recent)?;
         let mut batch = Batch {
             elapsed_ns: elapsed.as_nanos().try_into().unwrap_or(u64::MAX),
             counters,
             losses: self.maps.losses()?,
             samples_elsewhere: self.samples.then(|| self.maps.elsewhere()).transpose()?,
-            blames: contents(&self.maps.blames, blames, "BLAMES")?
-                .into_iter()
-                .collect(),
-            tasks: contents(&self.maps.tasks, tasks, "TASKS")?
-                .into_iter()
-                .collect(),
+            blames: credits.blames.into_iter().collect(),
+            tasks: credits.tasks.into_iter().collect(),
             ..Batch::default()
         };
         if self.stacks_on {

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use aya::{
     Pod,
-    maps::{HashMap as KernelMap, Map, MapData, MapError, PerCpuArray},
+    maps::{HashMap as KernelMap, Map, MapData, MapError, PerCpuArray, PerCpuValues},
 };
 use seqtrace_common::{
     blame::{BlameKey, BlameValue},
@@ -19,6 +19,7 @@ use seqtrace_common::{
     wait::{BlockState, Contention, SpinState, WaitKey},
 };
 
+use super::recent::Recent;
 use crate::attach::Session;
 
 /// The counting maps of a session.
@@ -56,23 +57,36 @@ impl Maps {
         })
     }
 
-    /// Counters of `slots` sites, added up over the CPUs; only those in `counted` are read.
+    /// Counters of `slots` sites, added up over the CPUs, and who came there last; only those in `counted` are read.
     pub(super) fn counters(
         &self,
         slots: u32,
         counted: &BTreeSet<u32>,
-    ) -> Result<Vec<SiteCounters>> {
+    ) -> Result<(Vec<SiteCounters>, Vec<Recent>)> {
         let mut sums = vec![SiteCounters::ZERO; slots as usize];
+        let mut recent = Vec::new();
         for slot in counted {
-            let cpus = self
-                .counters
-                .get(slot, 0)
-                .context("failed to read the map `COUNTERS`")?;
+            let cpus = self.cpus(*slot)?;
             for cpu in cpus.iter() {
                 sums[*slot as usize].add(cpu);
             }
+            recent.extend(due(*slot, &cpus));
         }
-        Ok(sums)
+        Ok((sums, recent))
+    }
+
+    /// Who came last to the sites of these slots.
+    pub(super) fn recent(&self, slots: impl Iterator<Item = u32>) -> Result<Vec<Recent>> {
+        let mut recent = Vec::new();
+        for slot in slots.collect::<BTreeSet<_>>() {
+            recent.extend(due(slot, &self.cpus(slot)?));
+        }
+        Ok(recent)
+    }
+
+    fn cpus(&self, slot: u32) -> Result<PerCpuValues<SiteCounters>> {
+        let cpus = self.counters.get(&slot, 0);
+        cpus.context("failed to read the map `COUNTERS`")
     }
 
     /// Counters of the runs of `slots`, in whose order they stand, added up over the CPUs.
@@ -112,6 +126,18 @@ impl Maps {
         }
         Ok(sums)
     }
+}
+
+/// Who has something to be credited at a site.
+fn due(slot: u32, cpus: &PerCpuValues<SiteCounters>) -> impl Iterator<Item = Recent> {
+    let cpus = cpus.iter().enumerate();
+    cpus.filter(|(_, counters)| counters.recent.is_due() || counters.blame.value.count != 0)
+        .map(move |(cpu, counters)| Recent {
+            slot,
+            cpu,
+            reader: counters.recent,
+            blame: counters.blame,
+        })
 }
 
 /// Takes one map and checks that its layout is what the type says.

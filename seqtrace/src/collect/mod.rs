@@ -14,6 +14,7 @@ mod longest;
 mod maps;
 pub mod order;
 mod quiet;
+mod recent;
 mod stacks;
 
 pub use self::{collector::Collector, cpus::cpus, hits::Hits};

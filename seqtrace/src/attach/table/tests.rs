@@ -59,7 +59,7 @@ fn a_block_has_a_probe_at_both_ends_with_one_slot() {
     let slots: Vec<_> = table
         .entries
         .iter()
-        .map(|(at, entry)| (*at, entry.slot))
+        .map(|entry| (entry.address, entry.slot))
         .collect();
     assert_eq!(slots, [(TEXT + 0x1010, 0), (TEXT + 0x1000, 0)]);
 }
@@ -99,7 +99,7 @@ fn what_is_probed_on_demand_is_in_the_site_table_but_not_attached() {
     };
     let table = Table::new(&plan);
     assert_eq!(table.initial().count(), 0);
-    assert_eq!(table.entries[0].0, TEXT + 0x1000);
+    assert_eq!(table.entries[0].address, TEXT + 0x1000);
     assert_eq!(table.probes[&0].start.program, "retry");
 }
 

@@ -89,7 +89,7 @@ pub(super) const SPECS: &[Spec] = &[
         limit: "empty",
         places: &["{spinlock_begin:block#0}", "{spinlock_begin:block#1}"],
         setup: "counters",
-        bound: Bound::AtMost(11_000.0),
+        bound: Bound::AtMost(7_000.0),
         peers: &[("bpftrace", "bpftrace, hist() of the time by name")],
     },
     Spec {
@@ -100,7 +100,7 @@ pub(super) const SPECS: &[Spec] = &[
         limit: "empty",
         places: &["{spinlock_begin:block#0}", "{spinlock_begin:block#1}"],
         setup: "stacks",
-        bound: Bound::AtMost(25_000.0),
+        bound: Bound::AtMost(13_000.0),
         peers: &[("bpftrace-stack", "bpftrace, printf() and kstack")],
     },
     Spec {
@@ -111,7 +111,7 @@ pub(super) const SPECS: &[Spec] = &[
         limit: "empty",
         places: &["{raw_spinlock_begin:retry#0}"],
         setup: "counters",
-        bound: Bound::TimesLimit(3.0),
+        bound: Bound::TimesLimit(1.6),
         peers: &[("bpftrace", "bpftrace, count() by name")],
     },
     Spec {
@@ -122,7 +122,7 @@ pub(super) const SPECS: &[Spec] = &[
         limit: "empty",
         places: &["{raw_spinlock_begin:retry#0}"],
         setup: "stacks",
-        bound: Bound::AtMost(9_000.0),
+        bound: Bound::AtMost(8_000.0),
         peers: &[("bpftrace-stack", "bpftrace, printf() and kstack")],
     },
     Spec {
@@ -133,7 +133,7 @@ pub(super) const SPECS: &[Spec] = &[
         limit: "empty",
         places: &["{raw_spinlock_begin_loop:check#0}"],
         setup: "hot",
-        bound: Bound::TimesLimit(1.6),
+        bound: Bound::TimesLimit(1.2),
         peers: &[("bpftrace", "bpftrace, count() by name")],
     },
     Spec {
@@ -144,7 +144,7 @@ pub(super) const SPECS: &[Spec] = &[
         limit: "empty-contention",
         places: &["contention_begin", "contention_end"],
         setup: "contention",
-        bound: Bound::AtMost(16_000.0),
+        bound: Bound::AtMost(12_500.0),
         peers: &[
             (
                 "bpftrace-contention",
