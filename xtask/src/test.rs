@@ -1,9 +1,11 @@
 //! `cargo xtask test`: all rings, and a closing line that leaves nothing out.
 
 use std::{
-    env,
+    env, fmt,
     io::{BufRead as _, BufReader},
     process::{Command, ExitCode, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
@@ -62,17 +64,17 @@ pub(crate) struct Args {
 /// When something could not be built or started. A test that fails is in the tally and the status.
 pub(crate) fn test(args: &Args) -> Result<ExitCode> {
     let mut tally = Tally::default();
+    let mut clock = Clock::default();
     if !args.live && !args.long && args.kernel.is_empty() && args.cases.is_empty() {
-        tally.add(lint::lint()?);
-        tally.add(object());
-        tally.add(rings_one_and_two()?);
-        tally.add(picture::run()?);
-        tally.add(fuzz::run(FUZZ_S, &[])?);
-        tally.add(score::test()?);
-        tally.add(drive::run(drive::KERNEL, (120, 40))?);
-        tally.add(bench::test()?);
+        tally.add(clock.time("lints", lint::lint)?);
+        tally.add(clock.time("object", || anyhow::Ok(object()))?);
+        tally.add(clock.time("tests", rings_one_and_two)?);
+        tally.add(clock.time("picture", picture::run)?);
+        tally.add(clock.time("fuzzing", || fuzz::run(FUZZ_S, &[]))?);
+        tally.add(clock.time("score", score::test)?);
+        tally.add(clock.time("drive and bench", drive_and_bench)?);
     }
-    let outcomes = live::run(&jobs(args))?;
+    let outcomes = clock.time("live", || live::run(&jobs(args)))?;
     for outcome in &outcomes {
         tally.add(outcome.tally);
     }
@@ -80,11 +82,47 @@ pub(crate) fn test(args: &Args) -> Result<ExitCode> {
     if !whole.is_empty() {
         tally.add(kernels::check(&whole)?);
     }
+    progress::line(&clock);
     #[expect(clippy::print_stdout, reason = "the result of the task")]
     {
         println!("{tally}");
     }
     Ok(ExitCode::from(u8::from(tally.failed > 0)))
+}
+
+/// How long each part took.
+#[derive(Default)]
+struct Clock {
+    parts: Vec<(&'static str, Duration)>,
+}
+
+impl Clock {
+    /// Does one part.
+    fn time<T>(&mut self, part: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let since = Instant::now();
+        let done = work();
+        self.parts.push((part, since.elapsed()));
+        done
+    }
+}
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = self.parts.iter();
+        let parts = parts.map(|(part, took)| format!("{part} {} s", took.as_secs()));
+        write!(f, "time: {}", parts.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// A drive of the live view beside the bench: each has a guest, which emulates on one thread. The programs in them
+/// were built for the score.
+fn drive_and_bench() -> Result<Tally> {
+    thread::scope(|scope| {
+        let drive = scope.spawn(|| drive::run(drive::KERNEL, (120, 40)));
+        let mut tally = bench::test()?;
+        tally.add(drive.join().expect("a drive does not panic")?);
+        Ok(tally)
+    })
 }
 
 /// What is to run on which kernel.
