@@ -191,11 +191,9 @@ impl<'a> Flow<'a> {
         let Some(segment) = self.image.segment_of(target) else {
             return;
         };
-        // Nearly every target: the rest looks at each instruction.
-        if segment.contains(function.start) {
-            return;
-        }
-        if instructions.iter().any(|known| known.ip() == target) {
+        // Nearly every target is near: the second question looks at each instruction.
+        let is_near = segment.contains(function.start);
+        if is_near || instructions.iter().any(|known| known.ip() == target) {
             return;
         }
         let bytes = segment.slice(target, segment.end()).unwrap_or_default();
