@@ -26,8 +26,12 @@ const SMALL: [&str; 8] = [
 /// Status of a run that lost something, with `--strict`.
 const LOST: i32 = 5;
 
-/// Episodes of each reader.
-const EPISODES: u64 = 300;
+/// Episodes of each reader, in each of the processes.
+const EPISODES: u64 = 100;
+
+/// Processes that do the same, one after the other: one more than the guest has CPUs. So at each site a second one comes
+/// to a CPU, and the first needs an entry of its own.
+const PROCESSES: usize = 3;
 
 /// Tasks for each reader of the module in free running: more than there are entries.
 const TASKS: &str = "/sys/module/seqstress/parameters/tasks";
@@ -38,7 +42,7 @@ pub(crate) fn small_maps_lose_by_name(_: &Guest) -> String {
     let kinds = module.truth();
     let odd = format!("odd all {EPISODES}");
     let retry = format!("retry all {EPISODES}");
-    let (snapshot, truth) = trace(&module, &kinds, &[&odd, &retry]);
+    let (snapshot, truth) = trace(&module, &kinds, &[&odd, &retry], PROCESSES);
     let lost = |name: &str| snapshot.losses[name];
     let (mut waits, mut counted) = (0, 0);
     let (mut retries, mut seen) = (0, 0);
@@ -69,7 +73,7 @@ pub(crate) fn small_maps_lose_by_name(_: &Guest) -> String {
 pub(crate) fn many_readers_in_small_maps_lose_by_name(guest: &Guest) -> String {
     let module = Module::load();
     fs::write(TASKS, "4").expect("the module has this parameter");
-    let (snapshot, _) = trace(&module, &[], &["stress all 2000"]);
+    let (snapshot, _) = trace(&module, &[], &["stress all 2000"], 1);
     let told = format!("losses {:?}", snapshot.losses);
     let full = if guest.realtime {
         "blocks_full"
@@ -86,9 +90,14 @@ fn undrained(script: &str) -> String {
     format!("trap 'kill -CONT $PPID' EXIT; kill -STOP $PPID; {script}")
 }
 
-/// Traces `commands` in small maps, strictly, the checks and increments of `kinds` too; all that adds up
-/// is checked.
-fn trace(module: &Module, kinds: &[Kind], commands: &[&str]) -> (Snapshot, Vec<Kind>) {
+/// Traces `commands` in small maps, done by so many processes one after the other, strictly, the checks and increments
+/// of `kinds` too; all that adds up is checked.
+fn trace(
+    module: &Module,
+    kinds: &[Kind],
+    commands: &[&str],
+    processes: usize,
+) -> (Snapshot, Vec<Kind>) {
     let mut words = vec!["--strict"];
     words.extend(SMALL);
     for kind in kinds {
@@ -98,7 +107,8 @@ fn trace(module: &Module, kinds: &[Kind], commands: &[&str]) -> (Snapshot, Vec<K
             words.extend(["--writers", &*kind.seqcount]);
         }
     }
-    let script = undrained(&module.script(commands));
+    let process = format!("({})", module.script(commands));
+    let script = undrained(&vec![process; processes].join(" && "));
     words.extend(["--", "sh", "-c", &script]);
     let (run, snapshot) = seqtrace::document(&words);
     assert_eq!(run.status.code(), Some(LOST), "{}", run.stderr);
