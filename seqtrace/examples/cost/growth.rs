@@ -19,6 +19,9 @@ const BLOCK_BYTES: usize = 64 << 10;
 
 /// Numbers of modules: a machine with a desktop has some 200.
 const MODULES: [usize; 6] = [25, 50, 100, 200, 300, 400];
+/// Of modules by their size every so many-th is taken in turn, round and round: those at the beginning are like all. It
+/// shares no factor with the largest of the numbers.
+const STRIDE: usize = 167;
 /// Files of about the median size among which they are chosen.
 const CANDIDATES: usize = 800;
 
@@ -44,7 +47,7 @@ pub(crate) fn text(image: &Path) -> Result<Vec<Times>> {
         kernel.image.text = text;
         times.push(Times {
             size: bytes as f64 / f64::from(1 << 20),
-            ns: measure(std::slice::from_ref(&kernel))?,
+            ns: measure(&kernel)?,
         });
     }
     Ok(times)
@@ -67,8 +70,9 @@ fn part(text: &[Segment], sixteenths: usize) -> Vec<Segment> {
     part
 }
 
-/// The scan of several modules, one after the other as they are scanned in a running kernel; they are read before. All
-/// have about as much text as most: where one of the few giants is loaded, its text is what takes the time.
+/// The scan of modules, one after the other as they are scanned in a running kernel, each once in a run: of a few that
+/// are scanned again and again the processor would have all at hand. They are read before. All have about as much text as most:
+/// where one of the few giants is loaded, its text is what takes the time.
 ///
 /// # Errors
 ///
@@ -76,15 +80,26 @@ fn part(text: &[Segment], sixteenths: usize) -> Vec<Segment> {
 pub(crate) fn modules(image: &Path, folder: &Path) -> Result<Vec<Times>> {
     let base = offline::open(image, None)?.base();
     let modules = alike(folder, base.as_ref())?;
-    MODULES
-        .iter()
-        .map(|&count| {
-            Ok(Times {
-                size: count as f64,
-                ns: measure(middle(&modules, count)?)?,
-            })
-        })
-        .collect()
+    let modules = middle(&modules, MODULES[MODULES.len() - 1])?;
+    let mut times = MODULES.map(|count| Times {
+        size: count as f64,
+        ns: Vec::new(),
+    });
+    for run in 0..=RUNS {
+        let since = on_cpu()?;
+        for (done, index) in (1..=modules.len()).zip((0..).step_by(STRIDE)) {
+            let Opened { image, types, .. } = &modules[index % modules.len()];
+            black_box(discover::scan(image, types.as_deref(), &|_, _| {}));
+            // The first run is not counted.
+            let reached = MODULES.iter().position(|&count| count == done);
+            if let Some(reached) = reached.filter(|_| run > 0) {
+                times[reached]
+                    .ns
+                    .push(on_cpu()?.saturating_sub(since).as_nanos());
+            }
+        }
+    }
+    Ok(times.into())
 }
 
 /// Modules about the median size of their text, the smallest first.
@@ -117,12 +132,10 @@ fn bytes(text: &[Segment]) -> usize {
     text.iter().map(|segment| segment.bytes.len()).sum()
 }
 
-fn measure(images: &[Opened]) -> Result<Vec<u128>> {
+fn measure(Opened { image, types, .. }: &Opened) -> Result<Vec<u128>> {
     let scan = || {
         let since = on_cpu()?;
-        for Opened { image, types, .. } in images {
-            black_box(discover::scan(image, types.as_deref(), &|_, _| {}));
-        }
+        black_box(discover::scan(image, types.as_deref(), &|_, _| {}));
         Ok(on_cpu()?.saturating_sub(since).as_nanos())
     };
     scan()?;

@@ -1,5 +1,5 @@
 //! Rows that are measured in a guest which counts its instructions. Its clock is that count: what is timed in it does
-//! not depend on who else uses this machine.
+//! not depend on who else uses the host.
 
 mod boot;
 mod growth;

@@ -1,4 +1,4 @@
-//! What seqtrace takes of a guest's processor while records come at a pace: the same as on this machine, where each
+//! What seqtrace takes of a guest's processor while records come at a pace: the same as on the host, where each
 //! number shifts with what else is done.
 
 use std::{collections::BTreeMap, fs};

@@ -55,7 +55,7 @@ pub(super) fn modules(programs: &Programs, wanted: &Wanted) -> Result<Row> {
     cost_of
         .arg("growing-modules")
         .args([&kernel.image, &kernel.modules]);
-    let what = "finding the sites in several modules with about as much text as most, which are read before";
+    let what = "finding the sites in several modules with about as much text as most, each once, which are read before";
     grown(MODULES, what, "modules", cost(&mut cost_of)?)
 }
 

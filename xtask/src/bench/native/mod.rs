@@ -1,4 +1,4 @@
-//! Rows of what needs no guest: times on this machine, several runs each. They are times, so none has a part
+//! Rows of what needs no guest: times on the host, several runs each. They are times, so none has a part
 //! in a quick run, and their bounds say what was aimed at.
 
 mod discover;
@@ -9,7 +9,7 @@ mod ring;
 mod start;
 mod timed;
 
-use std::{cell::Cell, path::PathBuf, process::Command};
+use std::{cell::Cell, path::PathBuf, process::Command, thread};
 
 use anyhow::Result;
 
@@ -20,7 +20,10 @@ use super::{
 use crate::{static_build, tool, vm};
 
 /// Where the times were taken.
-const PLACE: &str = "this machine, not emulated";
+fn place() -> String {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    format!("{processors} processors, not emulated")
+}
 
 /// All rows that are wanted.
 ///
@@ -68,7 +71,7 @@ const ROWS: &[Entry] = &[
 
 /// A row that has neither a limit nor peers.
 fn row(name: &str, unit: &str, what: &str, own: Measured) -> Row {
-    Row::of(name, unit, what, PLACE, own)
+    Row::of(name, unit, what, &place(), own)
 }
 
 /// As [`row`], of what may be so much at most.

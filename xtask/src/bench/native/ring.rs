@@ -1,5 +1,5 @@
 //! What seqtrace takes of a processor while records come at a pace. A BPF program writes them into the ring of a
-//! `seqtrace stat` that samples, which this machine need have no kprobes for.
+//! `seqtrace stat` that samples, which the host need have no kprobes for.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! How long a seqtrace takes until it counts, on this machine.
+//! How long a seqtrace takes until it counts, on the host.
 
 use std::{
     fs,
@@ -32,7 +32,7 @@ pub(super) fn cached(programs: &Programs, _: &Wanted) -> Result<Row> {
 }
 
 /// Milliseconds until the command began, without those that seqtrace says it took to attach. It samples, which
-/// this machine need have no kprobes for.
+/// the host need have no kprobes for.
 fn once(programs: &Programs, mark: &Path) -> Result<f64> {
     let mut seqtrace: Command = programs.seqtrace();
     seqtrace
