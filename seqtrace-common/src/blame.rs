@@ -1,7 +1,5 @@
 //! Blame: who held a sequence odd when a reader began to wait for it.
 
-use crate::event::Event;
-
 /// What the writer was doing when the reader came: it is known who it was.
 pub mod state {
     /// On a CPU, another than the reader's.
@@ -33,6 +31,25 @@ pub mod reason {
     pub const COUNT: usize = 4;
     /// What to call each in the output, in their order.
     pub const NAMES: [&str; COUNT] = ["unknown_word", "writer_gone", "not_probed", "not_followed"];
+}
+
+/// A wait that is over, as far as its writer's account needs it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Wait {
+    /// When it ended, `bpf_ktime_get_ns`.
+    pub end_ns: u64,
+    /// How long the reader waited, nanoseconds.
+    pub duration_ns: u64,
+    /// Slot of the reader's site.
+    pub slot: u32,
+    /// Key of the reader's stack in the `STACKS` map, or a negative errno.
+    pub stack: i32,
+    /// Reader's thread id.
+    pub tid: u32,
+    /// Reader's process id.
+    pub tgid: u32,
+    /// Reader's command name, zero-terminated.
+    pub comm: [u8; 16],
 }
 
 /// Who held a sequence odd, as a reader found it at the begin of its wait. Part of the states of waits.
@@ -91,43 +108,42 @@ impl Edge {
         Some((self.verdict - reason::FIRST) as usize & (reason::COUNT - 1))
     }
 
-    /// Under what the wait of `event`, which is over, is counted.
+    /// Under what a wait is counted.
     #[inline]
-    pub const fn key(&self, event: &Event) -> BlameKey {
+    pub const fn key(&self, wait: &Wait) -> BlameKey {
         BlameKey {
             word: self.word,
-            slot: event.slot,
+            slot: wait.slot,
             writer_slot: self.slot,
-            tgid: event.tgid,
+            tgid: wait.tgid,
             writer_tgid: self.tgid,
             state: self.verdict,
             owned: self.owned,
-            stack: event.stack,
+            stack: wait.stack,
             writer_stack: self.stack,
-            comm: event.comm,
+            comm: wait.comm,
             writer_comm: self.comm,
         }
     }
 
-    /// How long the sequence had been odd when the wait of `event` began, nanoseconds; zero where the hold is
-    /// not followed.
+    /// How long the sequence had been odd when a wait began, nanoseconds; zero where the hold is not followed.
     #[inline]
-    pub const fn held_ns(&self, event: &Event) -> u64 {
+    pub const fn held_ns(&self, wait: &Wait) -> u64 {
         if self.hold_ns == 0 {
             return 0;
         }
-        let began_ns = event.time_ns.saturating_sub(event.duration_ns);
+        let began_ns = wait.end_ns.saturating_sub(wait.duration_ns);
         began_ns.saturating_sub(self.hold_ns)
     }
 
-    /// What the wait of `event` counts by itself.
+    /// What a wait counts by itself.
     #[inline]
-    pub const fn value(&self, event: &Event) -> BlameValue {
+    pub const fn value(&self, wait: &Wait) -> BlameValue {
         BlameValue {
             count: 1,
-            wait_ns: event.duration_ns,
-            held_ns: self.held_ns(event),
-            tid: event.tid,
+            wait_ns: wait.duration_ns,
+            held_ns: self.held_ns(wait),
+            tid: wait.tid,
             writer_tid: self.tid,
         }
     }

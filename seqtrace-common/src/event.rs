@@ -1,5 +1,7 @@
 //! Records that the kernel side writes to the ring buffer.
 
+use crate::blame::Wait;
+
 /// What an [`Event`] tells of.
 pub mod kind {
     /// A reader took and dropped the writer's lock (PREEMPT_RT).
@@ -67,6 +69,20 @@ pub struct Event {
 const _: () = assert!(size_of::<Event>() == 112);
 
 impl Event {
+    /// The wait that it tells of.
+    #[inline]
+    pub const fn wait(&self) -> Wait {
+        Wait {
+            end_ns: self.time_ns,
+            duration_ns: self.duration_ns,
+            slot: self.slot,
+            stack: self.stack,
+            tid: self.tid,
+            tgid: self.tgid,
+            comm: self.comm,
+        }
+    }
+
     /// Reads a record back from the bytes that the ring buffer hands out.
     ///
     /// `None` when the length is not that of a record: the object and the tool were built from

@@ -31,6 +31,12 @@ impl WordEntry {
     /// There is no such register.
     pub const NO_REGISTER: u32 = u32::MAX;
 
+    /// Whether it is a word at one address, where it is known how it is reached.
+    #[inline]
+    pub const fn is_variable(&self) -> bool {
+        self.base & self.index == Self::NO_REGISTER
+    }
+
     /// A word at one address.
     pub const fn variable(address: u64) -> Self {
         Self {

@@ -63,18 +63,21 @@ impl RecentReader {
 pub struct RecentBlame {
     /// As [`RecentReader::moves`].
     pub moves: u64,
+    /// What [`RecentReader::moves`] was at the site when this reader waited: it has the same reader since.
+    pub reader: u64,
     /// Who waited for whom.
     pub key: BlameKey,
     /// What is left to be credited; nothing while its `count` is zero.
     pub value: BlameValue,
 }
 
-const _: () = assert!(size_of::<RecentBlame>() == 112);
+const _: () = assert!(size_of::<RecentBlame>() == 120);
 
 impl RecentBlame {
     /// Nobody has waited.
     pub const NONE: Self = Self {
         moves: 0,
+        reader: 0,
         key: BlameKey {
             word: 0,
             slot: 0,

@@ -29,6 +29,11 @@ pub struct Settings {
     pub cgroups: u32,
     /// 1: a command is run, and its processes are followed.
     pub command: u32,
+    /// 1: the holds of some seqcounts are followed.
+    pub follows: u32,
+    /// Which low bits of a thread id are the place of its block among [`crate::wait::OpenBlocks`]: less than
+    /// [`crate::wait::OpenBlocks::CELLS`].
+    pub cells: u32,
     /// Zero; keeps the size a multiple of eight.
     pub reserved: u32,
     /// Offset of `task_struct.pid` (thread id), from the kernel's BTF.
@@ -45,7 +50,7 @@ pub struct Settings {
     pub task_state: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 80);
+const _: () = assert!(size_of::<Settings>() == 88);
 
 // SAFETY: `repr(C)`, no padding (asserted above), every bit pattern is valid.
 #[cfg(feature = "user")]

@@ -1,8 +1,10 @@
-//! Waits that have begun and not ended, as the kernel side keeps them: the maps `BLOCKS`, `CONTENTIONS`
-//! and `SPINS`.
+//! Waits that have begun and not ended, as the kernel side keeps them: `OPEN_BLOCKS`, and the maps `BLOCKS`,
+//! `CONTENTIONS` and `SPINS`.
+
+use core::mem::zeroed;
 
 use crate::{
-    blame::Edge,
+    blame::{Edge, reason},
     event::{Event, kind},
 };
 
@@ -23,6 +25,12 @@ impl WaitKey {
     /// 2^22 (`PID_MAX_LIMIT`, `include/linux/threads.h`).
     pub const IDLE: u32 = 0x8000_0000;
 
+    /// Both in one number, never zero.
+    #[inline]
+    pub const fn number(self) -> u64 {
+        self.tid as u64 | (self.slot as u64) << 32
+    }
+
     /// The thread id, 0 for the idle tasks.
     #[inline]
     pub const fn thread(&self) -> u32 {
@@ -30,7 +38,8 @@ impl WaitKey {
     }
 }
 
-/// A reader inside a lock call. Value of the `BLOCKS` map; removed when the block ends.
+/// A reader inside a lock call. Value of the `BLOCKS` map, where it is removed when the block ends, and part of
+/// [`OpenBlock`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct BlockState {
@@ -50,6 +59,58 @@ pub struct BlockState {
 }
 
 const _: () = assert!(size_of::<BlockState>() == 88);
+
+impl BlockState {
+    /// No block.
+    pub const NONE: Self = Self {
+        start_ns: 0,
+        lock: 0,
+        switches: 0,
+        generation: 0,
+        reserved: 0,
+        edge: Edge::unknown(reason::UNKNOWN_WORD),
+    };
+}
+
+/// A place for a reader inside a lock call.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OpenBlock {
+    /// Who it is, as [`WaitKey::number`]; zero: nobody. Taken by a comparison and exchange.
+    pub key: u64,
+    /// What is known of it.
+    pub block: BlockState,
+}
+
+const _: () = assert!(size_of::<OpenBlock>() == 96);
+
+impl OpenBlock {
+    /// Slot of the site.
+    #[inline]
+    pub const fn slot(&self) -> u32 {
+        (self.key >> 32) as u32
+    }
+}
+
+/// Readers inside a lock call. Each has one place, by its thread id, which takes a few instructions to find; in the `BLOCKS`
+/// map, which takes some hundreds, are those whose place is another's.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OpenBlocks {
+    /// By the low bits of the thread id.
+    pub cells: [OpenBlock; Self::CELLS],
+}
+
+impl OpenBlocks {
+    /// Number of places, a power of two. All are read at once, each time that the maps are read.
+    pub const CELLS: usize = 256;
+
+    /// Nobody, all bytes zero.
+    // SAFETY: numbers only.
+    pub const NONE: Self = unsafe { zeroed() };
+}
+
+const _: () = assert!(OpenBlocks::CELLS.is_power_of_two());
 
 /// A reader that waits for a contended lock. Value of the `CONTENTIONS` map, whose key is the thread id;
 /// removed when the wait ends.
@@ -167,12 +228,14 @@ impl SpinState {
 
 #[cfg(feature = "user")]
 mod pod {
-    use super::{BlockState, Contention, SpinState, WaitKey};
+    use super::{BlockState, Contention, OpenBlocks, SpinState, WaitKey};
 
     // SAFETY: `repr(C)`, no padding (asserted above), every bit pattern is valid.
     unsafe impl aya::Pod for WaitKey {}
     // SAFETY: as above.
     unsafe impl aya::Pod for BlockState {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for OpenBlocks {}
     // SAFETY: as above.
     unsafe impl aya::Pod for Contention {}
     // SAFETY: as above.
@@ -182,7 +245,6 @@ mod pod {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blame::reason;
 
     const SPIN: SpinState = SpinState {
         first_ns: 100,

@@ -6,13 +6,13 @@ use core::hint::black_box;
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_get_current_task, programs::ProbeContext};
 use seqtrace_common::{
-    blame::{BlameKey, BlameValue, Edge, reason, state},
+    blame::{BlameKey, BlameValue, Edge, Wait, reason, state},
     counters::SiteCounters,
-    event::Event,
     loss,
     recent::RecentBlame,
     settings::NO_MEMBER,
-    wait::SpinState,
+    site::SiteEntry,
+    wait::{BlockState, SpinState},
 };
 
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 
 /// Finds out who owns the lock at `lock`, whose owner pointer lies `offset` bytes from it, for a reader
 /// that calls it.
-#[inline(never)]
+#[inline]
 pub(crate) fn find_owner(lock: u64, offset: i32, edge: &mut Edge) {
     let owner = task::owner(lock, offset);
     if owner == 0 {
@@ -39,16 +39,47 @@ pub(crate) fn find_owner(lock: u64, offset: i32, edge: &mut Edge) {
     edge.verdict = state(owner);
 }
 
+/// Bytes among which all can be read or none, at least: a page.
+const PAGE_BYTES: u64 = 4096;
+
+/// Finds out who holds the sequence, for a reader that calls the lock, whose owner, if it has one, `block` has already.
+/// With an owner, and where no holds are followed, only the sequence's address is missing: that of a variable can be read,
+/// and so can one in the same page as the owner, which was.
+#[inline]
+pub(crate) fn find_held(ctx: &ProbeContext, site: &SiteEntry, block: &mut BlockState) {
+    let Some(word) = WORDS.get(site.slot) else {
+        return;
+    };
+    let address = word::address_by(ctx, word);
+    if setting!(follows) == 0
+        && block.edge.owned != 0
+        && let Some(address) = address
+    {
+        let owner = block.lock.wrapping_add_signed(i64::from(site.owner_offset));
+        if word.is_variable() || (address ^ owner) < PAGE_BYTES {
+            block.edge.word = address;
+            return;
+        }
+    }
+    let address = address.unwrap_or_default();
+    find_at(site.slot, address, SpinState::NO_SEQUENCE, &mut block.edge);
+}
+
 /// Finds out who holds the sequence of the site at `slot`, for a reader that begins to wait.
 ///
 /// `sequence` is the odd value that the reader saw, all ones when it is not known. An owner of the
 /// lock, which `edge` has then, goes before the hold, which adds what it knows where it is by the same
 /// task.
-#[inline(never)]
+#[inline]
 pub(crate) fn find(ctx: &ProbeContext, slot: u32, sequence: u64, edge: &mut Edge) {
-    let address = word::address(ctx, slot);
-    let value = address.and_then(task::read::<u32>);
-    let address = address.unwrap_or_default();
+    let address = word::address(ctx, slot).unwrap_or_default();
+    find_at(slot, address, sequence, edge);
+}
+
+/// As [`find`], of the sequence at `address`; zero, which is not read, when that is not known.
+#[inline(never)]
+fn find_at(slot: u32, address: u64, sequence: u64, edge: &mut Edge) {
+    let value = task::read::<u32>(address);
     let odd = value.filter(|value| {
         value & 1 != 0 && (sequence == SpinState::NO_SEQUENCE || sequence == u64::from(*value))
     });
@@ -81,6 +112,9 @@ pub(crate) fn find(ctx: &ProbeContext, slot: u32, sequence: u64, edge: &mut Edge
 /// lock's owner, where that is known. Returns the writer's `task_struct`, zero when there is no such hold.
 #[inline]
 fn follow(address: u64, sequence: u32, edge: &mut Edge) -> u64 {
+    if setting!(follows) == 0 {
+        return 0;
+    }
     // SAFETY: what is read is used only if the hold was not over meanwhile.
     let Some(hold) = (unsafe { HOLDS.get(address) }) else {
         return 0;
@@ -115,9 +149,7 @@ fn state(task: u64) -> u32 {
     if task_on_cpu == NO_MEMBER || task_state == NO_MEMBER {
         return state::UNKNOWN;
     }
-    let on_cpu = task::read::<u8>(task + u64::from(task_on_cpu));
-    let asleep = task::read::<u32>(task + u64::from(task_state));
-    let (Some(on_cpu), Some(asleep)) = (on_cpu, asleep) else {
+    let Some((on_cpu, asleep)) = schedule(task, task_on_cpu, task_state) else {
         return state::UNKNOWN;
     };
     if on_cpu == 0 {
@@ -135,49 +167,91 @@ fn state(task: u64) -> u32 {
     }
 }
 
-/// Credits a wait that is over to its writer, or counts why there is none.
-#[inline(never)]
-pub(crate) fn credit(counters: &mut SiteCounters, event: &Event, edge: &Edge) {
+/// What `on_cpu` and `__state` of a task are. Where they lie close together they are read by one call.
+#[inline]
+fn schedule(task: u64, on_cpu: u32, asleep: u32) -> Option<(u8, u32)> {
+    const BYTES: u32 = 32;
+    let distance = on_cpu.wrapping_sub(asleep);
+    if distance >= BYTES {
+        let on_cpu = task::read::<u8>(task + u64::from(on_cpu))?;
+        return Some((on_cpu, task::read::<u32>(task + u64::from(asleep))?));
+    }
+    // In words: bytes the compiler would copy one after the other.
+    let both = task::read::<[u64; BYTES as usize / 8]>(task + u64::from(asleep))?;
+    let word = both[(distance / 8) as usize & (both.len() - 1)];
+    Some(((word >> (8 * (distance % 8))) as u8, both[0] as u32))
+}
+
+/// A wait that is over, of the reader that came last to the site.
+pub(crate) struct LastWait {
+    /// When it ended, `bpf_ktime_get_ns`.
+    pub(crate) end_ns: u64,
+    /// How long the reader waited, nanoseconds.
+    pub(crate) duration_ns: u64,
+    /// Slot of the reader's site.
+    pub(crate) slot: u32,
+    /// Key of the reader's stack in the `STACKS` map, or a negative errno.
+    pub(crate) stack: i32,
+    /// Reader's thread id.
+    pub(crate) tid: u32,
+}
+
+/// Credits a wait that is over to its writer, or counts why there is none. The reader's account is settled before: it is the
+/// reader that came last.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a call takes as much as the comparison"
+)]
+pub(crate) fn credit(counters: &mut SiteCounters, wait: &LastWait, edge: &Edge) {
     if let Some(reason) = edge.reason() {
         // The compiler knows the bound and would drop the mask; the verifier cannot find it out.
         counters.unblamed[black_box(reason) & (reason::COUNT - 1)] += 1;
         return;
     }
-    let recent = &mut counters.blame;
-    if recent.value.count == 0 || !is_same(&recent.key, event, edge) {
+    let (reader, recent) = (&counters.recent, &mut counters.blame);
+    if recent.reader != reader.moves || recent.value.count == 0 || !is_same(&recent.key, wait, edge)
+    {
         recent.moves += 1;
         barrier();
         if recent.value.count != 0 {
             settle(recent);
         }
-        recent.key = edge.key(event);
-        recent.value.tid = event.tid;
+        recent.reader = reader.moves;
+        recent.key = edge.key(&Wait {
+            end_ns: wait.end_ns,
+            duration_ns: wait.duration_ns,
+            slot: wait.slot,
+            stack: wait.stack,
+            tid: wait.tid,
+            tgid: reader.key.tgid,
+            comm: task::bytes(words(&reader.key.comm)),
+        });
+        recent.value.tid = wait.tid;
         recent.value.writer_tid = edge.tid;
         barrier();
         recent.moves += 1;
     }
     recent.value.count += 1;
-    recent.value.wait_ns += event.duration_ns;
-    recent.value.held_ns += edge.held_ns(event);
+    recent.value.wait_ns += wait.duration_ns;
+    if edge.hold_ns != 0 {
+        let began_ns = wait.end_ns.saturating_sub(wait.duration_ns);
+        recent.value.held_ns += began_ns.saturating_sub(edge.hold_ns);
+    }
 }
 
-/// Whether a wait is of the reader and for the writer of `key`. Member by member: a key on the stack would be one too
-/// many in this chain of calls.
+/// Whether a wait of the reader of `key` is for its writer. Member by member: a key on the stack would be one too many in
+/// this chain of calls.
 #[inline]
-fn is_same(key: &BlameKey, event: &Event, edge: &Edge) -> bool {
-    let (comm, writer_comm) = (words(&event.comm), words(&edge.comm));
-    let (own, own_writer) = (words(&key.comm), words(&key.writer_comm));
+fn is_same(key: &BlameKey, wait: &LastWait, edge: &Edge) -> bool {
+    let (writer_comm, own_writer) = (words(&edge.comm), words(&key.writer_comm));
     key.word == edge.word
-        && key.slot == event.slot
         && key.writer_slot == edge.slot
-        && key.tgid == event.tgid
         && key.writer_tgid == edge.tgid
         && key.state == edge.verdict
         && key.owned == edge.owned
-        && key.stack == event.stack
+        && key.stack == wait.stack
         && key.writer_stack == edge.stack
-        && own[0] == comm[0]
-        && own[1] == comm[1]
         && own_writer[0] == writer_comm[0]
         && own_writer[1] == writer_comm[1]
 }

@@ -27,18 +27,16 @@ static COMMANDS: HashMap<u32, u32> = HashMap::with_max_entries(1, BPF_F_NO_PREAL
 #[map]
 static SPAWNER: Array<u32> = Array::with_max_entries(1, 0);
 
-/// How often `COMMANDS` has changed; added to atomically.
-#[map]
-static EPOCH: Array<u64> = Array::with_max_entries(1, 0);
+/// How often `COMMANDS` has changed; added to atomically. A variable, as each reader of a command looks at it.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".bss.epoch")]
+static mut EPOCH: u64 = 0;
 
 /// 1 when the process of a reader is of the command. What was found out for the reader that came last holds as long as no
 /// process comes or goes.
 #[inline]
 pub(crate) fn of(tgid: u32, recent: &mut RecentReader) -> u32 {
-    let epoch = EPOCH.get(0).map_or(u64::MAX, |epoch| {
-        // SAFETY: an element of the map. Volatile, as others write to it.
-        unsafe { read_volatile(epoch) }
-    });
+    let epoch = epoch();
     if recent.key.tgid == tgid && recent.epoch == epoch {
         return recent.key.command;
     }
@@ -47,6 +45,13 @@ pub(crate) fn of(tgid: u32, recent: &mut RecentReader) -> u32 {
         recent.epoch = epoch;
     }
     command
+}
+
+/// How often processes of the command have come or gone.
+#[inline]
+pub(crate) fn epoch() -> u64 {
+    // SAFETY: read in one piece. Volatile, as others write to it.
+    unsafe { read_volatile(&raw const EPOCH) }
 }
 
 /// Whether a process is of the command.
@@ -85,8 +90,6 @@ pub(crate) fn fork(ctx: &RawTracePointContext) {
         return;
     }
     // Behind the change: who sees the new number looks it up anew.
-    if let Some(epoch) = EPOCH.get_ptr_mut(0) {
-        // SAFETY: the pointer is an element of the map.
-        unsafe { add(epoch, 1) };
-    }
+    // SAFETY: a variable is an element of a map.
+    unsafe { add(&raw mut EPOCH, 1) };
 }

@@ -13,7 +13,7 @@ use seqtrace_common::{
 
 use crate::{
     maps::{EVENTS, STACK_COUNTS, STACKS, TASKS, add, barrier, lose, lose_many, setting},
-    task::{Task, words},
+    task::{self, Task, words},
 };
 
 /// Credits the event to the reader and, where stacks are on, to the reader's stack, and records it
@@ -28,13 +28,35 @@ pub(crate) fn complete(counters: &mut SiteCounters, event: &Event) {
         command: event.command,
     };
     credit_reader(counters, event.slot, event.duration_ns, &reader);
-    credit_stack(event.slot, event.duration_ns, &reader, event.stack);
+    credit_stack(event.slot, event.duration_ns, &reader.comm, event.stack);
     if event.kind != kind::SAMPLE
         && setting!(events) != 0
         && event.duration_ns >= setting!(threshold_ns)
     {
         record(event);
     }
+}
+
+/// Credits an event at a site to the task under the probe, which is then the reader that came last.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a call takes as much as the comparison"
+)]
+pub(crate) fn credit_current(counters: &mut SiteCounters, slot: u32, duration_ns: u64) {
+    let recent = &mut counters.recent;
+    if task::is_again(recent) {
+        recent.value.count += 1;
+        recent.value.total_ns += duration_ns;
+    } else {
+        credit_other(counters, slot, duration_ns);
+    }
+}
+
+#[inline(never)]
+fn credit_other(counters: &mut SiteCounters, slot: u32, duration_ns: u64) {
+    let reader = task::placed(&mut counters.recent);
+    credit_reader(counters, slot, duration_ns, &reader);
 }
 
 /// Credits an event at a site to the reader.
@@ -116,14 +138,14 @@ fn add_task(key: &TaskKey, count: u64, duration_ns: u64) -> bool {
 
 /// Credits an event at a site to the reader's stack, where stacks are on.
 #[inline]
-pub(crate) fn credit_stack(slot: u32, duration_ns: u64, reader: &Task, stack: i32) {
+pub(crate) fn credit_stack(slot: u32, duration_ns: u64, comm: &[u8; 16], stack: i32) {
     if setting!(stacks) == 0 {
         return;
     }
     let key = StackKey {
         slot,
         stack,
-        comm: reader.comm,
+        comm: task::bytes(words(comm)),
     };
     if add_stack(&key, 1, duration_ns) {
         return;

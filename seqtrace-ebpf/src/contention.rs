@@ -82,11 +82,12 @@ pub(crate) fn begin(ctx: &RawTracePointContext) {
     if let Some(counters) = counters(entry.slot) {
         counters.hits += 1;
     }
-    let contention = Contention {
-        block: block::state(lock, entry.owner_offset),
+    let mut contention = Contention {
+        block: BlockState::NONE,
         slot: entry.slot,
         stack: stack_from(ctx, depth),
     };
+    block::describe_call(lock, entry.owner_offset, &mut contention.block);
     let contention = &contention;
     if CONTENTIONS
         .insert(tid, contention, u64::from(BPF_NOEXIST))

@@ -15,7 +15,7 @@ use seqtrace_common::{
     run::{RunCounters, RunKey, RunState},
     settings::Settings,
     site::{ReturnEntry, SiteEntry, SitePlaces},
-    wait::{BlockState, Contention, SpinState, WaitKey},
+    wait::{BlockState, Contention, OpenBlocks, SpinState, WaitKey},
 };
 
 use crate::note;
@@ -36,7 +36,12 @@ pub(crate) static ELSEWHERE: PerCpuArray<u64> = PerCpuArray::with_max_entries(1,
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<SiteCounters> = PerCpuArray::with_max_entries(1, 0);
 
-/// Readers inside a lock call.
+/// Readers inside a lock call, each at the place for its thread.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".bss.blocks")]
+pub(crate) static mut OPEN_BLOCKS: OpenBlocks = OpenBlocks::NONE;
+
+/// Readers inside a lock call whose place in `OPEN_BLOCKS` is another's.
 #[map]
 pub(crate) static BLOCKS: HashMap<WaitKey, BlockState> = HashMap::with_max_entries(1, 0);
 
@@ -131,6 +136,8 @@ pub(crate) static SETTINGS: Settings = Settings {
     holds: 0,
     cgroups: 0,
     command: 0,
+    follows: 0,
+    cells: 0,
     reserved: 0,
     task_pid: 0,
     task_tgid: 0,
@@ -201,6 +208,26 @@ pub(crate) unsafe fn add(sum: *mut u64, more: u64) {
     // SAFETY: the caller's promise; map values are aligned to eight bytes. Core has no atomic
     // arithmetic for this target, the instruction set has.
     unsafe { asm!("lock *(u64 *)({sum} + 0) += {more}", sum = in(reg) sum, more = in(reg) more) };
+}
+
+/// Writes `new` where `old` is, and returns what was there.
+///
+/// # Safety
+///
+/// `at` must point into a live map element.
+#[inline]
+pub(crate) unsafe fn compare_exchange(at: *mut u64, old: u64, new: u64) -> u64 {
+    let before;
+    // SAFETY: as in `add`.
+    unsafe {
+        asm!(
+            "r0 = cmpxchg_64({at} + 0, r0, {new})",
+            at = in(reg) at,
+            new = in(reg) new,
+            inout("r0") old => before,
+        );
+    }
+    before
 }
 
 /// Keeps the compiler from moving what is written before it behind it, or back; the processor keeps the order of what it

@@ -8,7 +8,7 @@ use seqtrace_common::{
 };
 
 use crate::{
-    complete::{credit_reader, credit_stack, record, stack},
+    complete::{credit_current, credit_stack, record, stack},
     filter,
     maps::{counters, counting, setting},
     site, task,
@@ -37,33 +37,46 @@ pub(crate) fn count(ctx: &ProbeContext, slot: u32, counters: &mut SiteCounters) 
 }
 
 /// Counts one retry and credits it. Most are not recorded, and so not described.
-#[inline]
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a call takes as much as finding the site"
+)]
 fn count_here(ctx: &ProbeContext, slot: u32, counters: &mut SiteCounters) {
     counters.count += 1;
-    let reader = task::placed(&mut counters.recent);
-    let stack = stack(ctx);
-    credit_reader(counters, slot, 0, &reader);
-    credit_stack(slot, 0, &reader, stack);
-    if setting!(events) != 0 && setting!(threshold_ns) == 0 {
-        record(&Event {
-            // SAFETY: the helper takes nothing.
-            time_ns: unsafe { bpf_ktime_get_ns() },
-            duration_ns: 0,
-            lock: 0,
-            cgroup: reader.cgroup,
-            hold_ns: 0,
-            slot,
-            kind: kind::RETRY,
-            cpu: task::cpu(),
-            tid: reader.tid,
-            tgid: reader.tgid,
-            stack,
-            owner_tid: 0,
-            slept: 0,
-            hold_slot: Edge::NO_SLOT,
-            command: reader.command,
-            comm: reader.comm,
-            owner_comm: [0; 16],
-        });
+    credit_current(counters, slot, 0);
+    if setting!(stacks) == 0 && setting!(events) == 0 {
+        return;
     }
+    let stack = stack(ctx);
+    credit_stack(slot, 0, &counters.recent.key.comm, stack);
+    if setting!(events) != 0 && setting!(threshold_ns) == 0 {
+        tell(counters, slot, stack);
+    }
+}
+
+/// Writes the record of a retry of the reader that came last.
+#[inline]
+fn tell(counters: &SiteCounters, slot: u32, stack: i32) {
+    let reader = &counters.recent.key;
+    record(&Event {
+        // SAFETY: the helper takes nothing.
+        time_ns: unsafe { bpf_ktime_get_ns() },
+        duration_ns: 0,
+        lock: 0,
+        cgroup: reader.cgroup,
+        hold_ns: 0,
+        slot,
+        kind: kind::RETRY,
+        cpu: task::cpu(),
+        tid: task::thread(),
+        tgid: reader.tgid,
+        stack,
+        owner_tid: 0,
+        slept: 0,
+        hold_slot: Edge::NO_SLOT,
+        command: reader.command,
+        comm: reader.comm,
+        owner_comm: [0; 16],
+    });
 }

@@ -11,7 +11,7 @@ use seqtrace_common::{
 };
 
 use crate::{
-    blame,
+    blame::{self, LastWait},
     complete::{complete, stack},
     filter,
     maps::{SPIN, SPINS, counters, lose},
@@ -119,7 +119,14 @@ fn end(key: WaitKey, spin: &SpinState) {
         counters.complete(ended.duration_ns());
         let event = ended.event(key);
         complete(counters, &event);
-        blame::credit(counters, &event, &ended.edge);
+        let wait = LastWait {
+            end_ns: event.time_ns,
+            duration_ns: event.duration_ns,
+            slot: event.slot,
+            stack: event.stack,
+            tid: event.tid,
+        };
+        blame::credit(counters, &wait, &ended.edge);
     }
 }
 

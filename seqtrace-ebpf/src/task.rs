@@ -54,6 +54,20 @@ pub(crate) fn placed(recent: &mut RecentReader) -> Task {
     }
 }
 
+/// Whether the task under the probe is the reader that came last: its name, where it is and whose are the same. Only
+/// compared, nothing is kept: most readers come in rows.
+#[inline]
+pub(crate) fn is_again(recent: &RecentReader) -> bool {
+    let task = running();
+    let task_comm = setting!(task_comm);
+    let comm = words(&recent.key.comm);
+    recent.key.tgid == member::<u32>(task, setting!(task_tgid))
+        && comm[0] == member::<u64>(task, task_comm)
+        && comm[1] == member::<u64>(task, task_comm + 8)
+        && (setting!(command) == 0 || recent.epoch == command::epoch())
+        && (setting!(cgroups) == 0 || recent.key.cgroup == cgroup())
+}
+
 /// 1 when the process of a reader is of the command that is run; `recent` is the reader that came last.
 #[inline]
 pub(crate) fn command_of(tgid: u32, recent: &mut RecentReader) -> u32 {
@@ -97,11 +111,17 @@ fn member<T: Copy>(task: *const u8, offset: u32) -> T {
 /// The key under which a wait of the current task is kept.
 #[inline]
 pub(crate) fn wait_key(slot: u32) -> WaitKey {
-    let tid = match member(running(), setting!(task_pid)) {
+    let tid = match thread() {
         0 => WaitKey::IDLE + cpu(),
         tid => tid,
     };
     WaitKey { tid, slot }
+}
+
+/// The id of the thread under the probe.
+#[inline]
+pub(crate) fn thread() -> u32 {
+    member(running(), setting!(task_pid))
 }
 
 /// The CPU this runs on.

@@ -254,7 +254,7 @@ mod tests {
         event.duration_ns = 100;
         event.stack = stack;
         event.comm = comm::bytes("reader");
-        (edge.key(&event), edge.value(&event))
+        (edge.key(&event.wait()), edge.value(&event.wait()))
     }
 
     fn snapshot(batch: Batch) -> Snapshot {

@@ -35,7 +35,9 @@ pub(super) fn count(batch: &mut Batch, stacks: bool) {
         let (event, edge) = (spin.event(*key), &spin.edge);
         match edge.reason() {
             Some(reason) => counters.unblamed[reason] += 1,
-            None => batch.blames.push((edge.key(&event), edge.value(&event))),
+            None => batch
+                .blames
+                .push((edge.key(&event.wait()), edge.value(&event.wait()))),
         }
         if stacks {
             batch.stacks.push((

@@ -10,6 +10,7 @@ use seqtrace_common::{
     hold::WordEntry,
     settings::{NO_MEMBER, SAMPLE_NS, Settings},
     site::{ReturnBits, SiteEntry},
+    wait::OpenBlocks,
 };
 
 use super::{
@@ -143,7 +144,8 @@ pub(super) fn load(
     } = *sizes;
     let used = |wanted: bool, size| if wanted { size } else { 1 };
     let has_words = !table.words.is_empty();
-    let settings = settings(layout, options);
+    let cells = open_cells(blocks);
+    let settings = settings(layout, options, table.has_increments(), cells);
     let order = table.order.as_ref();
     let context = order.map(|order| order.context).unwrap_or_default();
     let order_entries = used(order.is_some(), edges);
@@ -171,7 +173,7 @@ pub(super) fn load(
         .map_max_entries("RETURNS", table.returns.len().max(1).try_into()?)
         .map_max_entries("CONTENTIONS", used(!table.returns.is_empty(), blocks))
         .map_max_entries("COUNTERS", slots.max(1).try_into()?)
-        .map_max_entries("BLOCKS", blocks)
+        .map_max_entries("BLOCKS", blocks.saturating_sub(cells).max(1))
         .map_max_entries("SPINS", spins)
         .map_max_entries("RUNS", used(!table.runs.is_empty(), runs))
         .map_max_entries("OPEN_RUNS", table.runs.len().max(1).try_into()?)
@@ -281,7 +283,19 @@ fn fill<V: Pod>(ebpf: &mut Ebpf, name: &str, entries: &[(u64, V)]) -> Result<()>
     Ok(())
 }
 
-fn settings(layout: &TaskLayout, options: &AttachOptions) -> Settings {
+/// How many of the readers that may be inside a lock call at one time have a place by their thread id: a power of two, and
+/// no more than half, as two may have the same.
+fn open_cells(blocks: u32) -> u32 {
+    let half = (blocks / 2).clamp(1, OpenBlocks::CELLS as u32);
+    1 << half.ilog2()
+}
+
+fn settings(
+    layout: &TaskLayout,
+    options: &AttachOptions,
+    follows: bool,
+    open_cells: u32,
+) -> Settings {
     let TaskLayout {
         pid,
         tgid,
@@ -303,6 +317,8 @@ fn settings(layout: &TaskLayout, options: &AttachOptions) -> Settings {
         holds: u32::from(options.holds && options.threshold_ns.is_some()),
         cgroups: u32::from(cgroups::are_there()),
         command: u32::from(options.command.is_some()),
+        follows: u32::from(follows),
+        cells: open_cells - 1,
         reserved: 0,
         task_pid: pid,
         task_tgid: tgid,
@@ -327,15 +343,23 @@ mod tests {
             on_cpu: Some(5),
             state: None,
         };
-        let off = settings(&layout, &AttachOptions::default());
+        let off = settings(&layout, &AttachOptions::default(), false, 1);
         assert_eq!((off.events, off.stacks), (0, 0));
+        assert_eq!((off.follows, off.cells), (0, 0));
         let options = AttachOptions {
             threshold_ns: Some(0),
             ..AttachOptions::default()
         };
-        let all = settings(&layout, &options);
+        let all = settings(&layout, &options, true, 8);
         assert_eq!((all.events, all.threshold_ns), (1, 0));
+        assert_eq!((all.follows, all.cells), (1, 7));
         assert_eq!((all.task_pid, all.task_nvcsw), (1, 4));
         assert_eq!((all.task_on_cpu, all.task_state), (5, NO_MEMBER));
+    }
+
+    #[test]
+    fn no_more_than_half_of_the_blocks_have_a_place_by_their_thread() {
+        let sizes = [1, 2, 16, 500, 8192];
+        assert_eq!(sizes.map(open_cells), [1, 1, 8, 128, 256]);
     }
 }

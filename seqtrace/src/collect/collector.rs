@@ -226,6 +226,9 @@ impl Collector {
             let stacks = contents(&self.maps.stack_counts, stack_counts, "STACK_COUNTS")?;
             batch.stacks = stacks.into_iter().collect();
         }
+        for open in self.maps.open_blocks()? {
+            *batch.blocks_in_flight.entry(open.slot()).or_default() += 1;
+        }
         for (key, block) in contents(&self.maps.blocks, blocks, "BLOCKS")? {
             if block.start_ns != 0 {
                 *batch.blocks_in_flight.entry(key.slot).or_default() += 1;

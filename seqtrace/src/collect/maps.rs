@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use aya::{
     Pod,
-    maps::{HashMap as KernelMap, Map, MapData, MapError, PerCpuArray, PerCpuValues},
+    maps::{Array, HashMap as KernelMap, Map, MapData, MapError, PerCpuArray, PerCpuValues},
 };
 use seqtrace_common::{
     blame::{BlameKey, BlameValue},
@@ -16,7 +16,7 @@ use seqtrace_common::{
     hold::HoldState,
     loss,
     run::{RunCounters, RunKey, RunState},
-    wait::{BlockState, Contention, SpinState, WaitKey},
+    wait::{BlockState, Contention, OpenBlock, OpenBlocks, SpinState, WaitKey},
 };
 
 use super::recent::Recent;
@@ -32,6 +32,7 @@ pub(super) struct Maps {
     pub(super) blames: KernelMap<MapData, BlameKey, BlameValue>,
     pub(super) tasks: KernelMap<MapData, TaskKey, TaskValue>,
     pub(super) stack_counts: KernelMap<MapData, StackKey, StackValue>,
+    open_blocks: Array<MapData, OpenBlocks>,
     counters: PerCpuArray<MapData, SiteCounters>,
     run_counters: PerCpuArray<MapData, RunCounters>,
     losses: PerCpuArray<MapData, u64>,
@@ -50,6 +51,7 @@ impl Maps {
             blames: take(session, "BLAMES")?,
             tasks: take(session, "TASKS")?,
             stack_counts: take(session, "STACK_COUNTS")?,
+            open_blocks: take(session, ".bss.blocks")?,
             counters: take(session, "COUNTERS")?,
             run_counters: take(session, "RUN_COUNTERS")?,
             losses: take(session, "LOSSES")?,
@@ -87,6 +89,13 @@ impl Maps {
     fn cpus(&self, slot: u32) -> Result<PerCpuValues<SiteCounters>> {
         let cpus = self.counters.get(&slot, 0);
         cpus.context("failed to read the map `COUNTERS`")
+    }
+
+    /// Readers that are inside a lock call, but for those in `BLOCKS`.
+    pub(super) fn open_blocks(&self) -> Result<impl Iterator<Item = OpenBlock>> {
+        let open = self.open_blocks.get(&0, 0);
+        let open = open.context("failed to read the map `.bss.blocks`")?;
+        Ok(open.cells.into_iter().filter(|open| open.key != 0))
     }
 
     /// Counters of the runs of `slots`, in whose order they stand, added up over the CPUs.

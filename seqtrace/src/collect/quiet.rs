@@ -81,8 +81,9 @@ impl Reaped {
         let (event, edge) = (spin.event(key), &spin.edge);
         if let Some(reason) = edge.reason() {
             counters.unblamed[reason] += 1;
-        } else if let Some(value) = bounded(&mut self.blames, edge.key(&event), room.blames) {
-            value.add(&edge.value(&event));
+        } else if let Some(value) = bounded(&mut self.blames, edge.key(&event.wait()), room.blames)
+        {
+            value.add(&edge.value(&event.wait()));
         } else {
             self.losses[loss::BLAMES_FULL as usize] += 1;
         }

@@ -5,11 +5,11 @@ pub(super) const SETUPS: [(&str, &str); 10] = [
     ("default", "seqtrace stat -q -- RUN"),
     (
         "counters",
-        "seqtrace stat -q --budget off --threshold 1h -- RUN",
+        "seqtrace stat -q --budget off --backend probe --threshold 1h -- RUN",
     ),
     (
         "stacks",
-        "seqtrace flame -q --budget off --threshold 0s -o /tmp/flame.folded -- RUN",
+        "seqtrace flame -q --budget off --backend probe --threshold 0s -o /tmp/flame.folded -- RUN",
     ),
     (
         "hot",

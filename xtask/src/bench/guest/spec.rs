@@ -89,7 +89,7 @@ pub(super) const SPECS: &[Spec] = &[
         limit: "empty",
         places: &["{spinlock_begin:block#0}", "{spinlock_begin:block#1}"],
         setup: "counters",
-        bound: Bound::AtMost(7_000.0),
+        bound: Bound::AtMost(2_800.0),
         peers: &[("bpftrace", "bpftrace, hist() of the time by name")],
     },
     Spec {
@@ -100,7 +100,7 @@ pub(super) const SPECS: &[Spec] = &[
         limit: "empty",
         places: &["{spinlock_begin:block#0}", "{spinlock_begin:block#1}"],
         setup: "stacks",
-        bound: Bound::AtMost(13_000.0),
+        bound: Bound::AtMost(7_000.0),
         peers: &[("bpftrace-stack", "bpftrace, printf() and kstack")],
     },
     Spec {
@@ -111,7 +111,7 @@ pub(super) const SPECS: &[Spec] = &[
         limit: "empty",
         places: &["{raw_spinlock_begin:retry#0}"],
         setup: "counters",
-        bound: Bound::TimesLimit(1.6),
+        bound: Bound::TimesLimit(1.4),
         peers: &[("bpftrace", "bpftrace, count() by name")],
     },
     Spec {
