@@ -116,9 +116,10 @@ impl Tracer {
                 "--threshold",
                 "1us",
             ])
-            .args(["--", "sh", "-c", "touch \"$0\" && exec sleep 600"])
+            // The command ends with the pipe, however the tracer or this process ends.
+            .args(["--", "sh", "-c", "touch \"$0\" && exec cat"])
             .arg(sign)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null());
         let child = seqtrace.spawn().context("failed to run seqtrace")?;
         let mut tracer = Self(child);
