@@ -54,6 +54,18 @@ pub(super) fn out(boot: &str) -> String {
 }
 
 impl Boot {
+    /// One that only runs a script: no plans, no options of `seqtrace sites`, no other tools.
+    pub(super) fn new(name: &str, processors: u32, script: String) -> Self {
+        Self {
+            name: name.to_owned(),
+            processors,
+            script,
+            plans: BTreeMap::new(),
+            sites: "",
+            with_peers: false,
+        }
+    }
+
     /// Boots the kernel, and reads what the script left.
     ///
     /// # Errors

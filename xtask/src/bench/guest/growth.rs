@@ -1,6 +1,6 @@
 //! How starting and ending grows with the number of sites, and with that of processors.
 
-use std::{collections::BTreeMap, fs};
+use std::fs;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -48,7 +48,7 @@ fn sites(wanted: &Wanted) -> Result<Row> {
     });
     let boot = Boot {
         sites: EACH,
-        ..boot(BOOT, 1, lines.join("\n"))
+        ..Boot::new(BOOT, 1, lines.join("\n"))
     };
     let results = boot.run(wanted)?;
     let points = SEVERAL_SITES.map(|sites| {
@@ -67,7 +67,7 @@ fn cpus(wanted: &Wanted) -> Result<Row> {
     let points = SEVERAL_CPUS.map(|processors| {
         let name = format!("cpus-{processors}");
         let script = time(&name, "run", "seqtrace stat -q --backend probe -- true");
-        let results = boot(&name, processors, script).run(wanted)?;
+        let results = Boot::new(&name, processors, script).run(wanted)?;
         anyhow::Ok(Point {
             size: f64::from(processors),
             measured: milliseconds(&results, "run")?,
@@ -82,17 +82,6 @@ fn cpus(wanted: &Wanted) -> Result<Row> {
         "processors",
         points.into_iter().collect::<Result<_>>()?,
     )
-}
-
-fn boot(name: &str, processors: u32, script: String) -> Boot {
-    Boot {
-        name: name.to_owned(),
-        processors,
-        script,
-        plans: BTreeMap::new(),
-        sites: "",
-        with_peers: false,
-    }
 }
 
 /// The line that times a command a few times.

@@ -1,7 +1,7 @@
 //! What seqtrace takes of a guest's processor while records come at a pace: the same as on the host, where each
 //! number shifts with what else is done.
 
-use std::{collections::BTreeMap, fs};
+use std::fs;
 
 use anyhow::{Context as _, Result};
 
@@ -38,15 +38,7 @@ pub(super) fn rows(wanted: &Wanted) -> Result<Vec<Row>> {
         return Ok(Vec::new());
     }
     let lines: Vec<String> = chosen.iter().map(|(_, rate)| lines(*rate)).collect();
-    let boot = Boot {
-        name: BOOT.to_owned(),
-        processors: 1,
-        script: lines.join("\n"),
-        plans: BTreeMap::new(),
-        sites: "",
-        with_peers: false,
-    };
-    boot.run(wanted)?;
+    Boot::new(BOOT, 1, lines.join("\n")).run(wanted)?;
     let mut rows = Vec::new();
     for (name, rate) in chosen {
         let taken = (1..=RUNS)

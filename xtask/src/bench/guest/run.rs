@@ -1,8 +1,6 @@
 //! Rows of whole runs of a tool, from its start to its end, by the guest's clock, which counts instructions while
 //! somebody works and leaps while all wait.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 
 use super::{
@@ -168,12 +166,8 @@ pub(super) fn rows(wanted: &Wanted) -> Result<Vec<Row>> {
         .chain(ways.map(Way::lines))
         .collect();
     let boot = Boot {
-        name: BOOT.to_owned(),
-        processors: 1,
-        script: lines.join("\n"),
-        plans: BTreeMap::new(),
-        sites: "",
         with_peers: wanted.has_peers(),
+        ..Boot::new(BOOT, 1, lines.join("\n"))
     };
     let results = boot.run(wanted)?;
     runs.into_iter()
