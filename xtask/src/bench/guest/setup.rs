@@ -1,7 +1,7 @@
 //! How works are run: with seqtrace, and with other tools from their own root.
 
 /// How the work is run in each setup but that of nothing and of empty programs. `RUN` is the command that does it.
-pub(super) const SETUPS: [(&str, &str); 10] = [
+pub(super) const SETUPS: [(&str, &str); 14] = [
     ("default", "seqtrace stat -q -- RUN"),
     (
         "counters",
@@ -18,6 +18,22 @@ pub(super) const SETUPS: [(&str, &str); 10] = [
     (
         "contention",
         "seqtrace stat -q --budget off --threshold 1h --backend contention -- RUN",
+    ),
+    (
+        "least-block",
+        "/share/bench-guest least begin={spinlock_begin:block#0} end={spinlock_begin:block#1} -- RUN",
+    ),
+    (
+        "least-block-stack",
+        "/share/bench-guest least begin={spinlock_begin:block#0} end-stack={spinlock_begin:block#1} -- RUN",
+    ),
+    (
+        "least-retry",
+        "/share/bench-guest least name={raw_spinlock_begin:retry#0} -- RUN",
+    ),
+    (
+        "least-retry-stack",
+        "/share/bench-guest least stack={raw_spinlock_begin:retry#0} -- RUN",
     ),
     ("bpftrace", BPFTRACE),
     ("bpftrace-stack", BPFTRACE_STACK),

@@ -16,7 +16,7 @@ pub(super) struct Spec {
     /// The setup of ours that does it.
     pub(super) setup: &'static str,
     pub(super) bound: Bound,
-    /// Setups of peers, and what they do there.
+    /// Setups of peers, and what they do there; the least programs that do a part of it are among them.
     pub(super) peers: &'static [(&'static str, &'static str)],
 }
 
@@ -90,7 +90,13 @@ pub(super) const SPECS: &[Spec] = &[
         places: &["{spinlock_begin:block#0}", "{spinlock_begin:block#1}"],
         setup: "counters",
         bound: Bound::AtMost(2_800.0),
-        peers: &[("bpftrace", "bpftrace, hist() of the time by name")],
+        peers: &[
+            (
+                "least-block",
+                "the least program that keeps a time in a hash table and adds it up",
+            ),
+            ("bpftrace", "bpftrace, hist() of the time by name"),
+        ],
     },
     Spec {
         name: "event/block-stack",
@@ -101,7 +107,13 @@ pub(super) const SPECS: &[Spec] = &[
         places: &["{spinlock_begin:block#0}", "{spinlock_begin:block#1}"],
         setup: "stacks",
         bound: Bound::AtMost(7_000.0),
-        peers: &[("bpftrace-stack", "bpftrace, printf() and kstack")],
+        peers: &[
+            (
+                "least-block-stack",
+                "the same least program with bpf_get_stackid() and a record",
+            ),
+            ("bpftrace-stack", "bpftrace, printf() and kstack"),
+        ],
     },
     Spec {
         name: "event/retry",
@@ -112,7 +124,13 @@ pub(super) const SPECS: &[Spec] = &[
         places: &["{raw_spinlock_begin:retry#0}"],
         setup: "counters",
         bound: Bound::TimesLimit(1.4),
-        peers: &[("bpftrace", "bpftrace, count() by name")],
+        peers: &[
+            (
+                "least-retry",
+                "the least program that counts by name in a hash table",
+            ),
+            ("bpftrace", "bpftrace, count() by name"),
+        ],
     },
     Spec {
         name: "event/retry-stack",
@@ -123,7 +141,13 @@ pub(super) const SPECS: &[Spec] = &[
         places: &["{raw_spinlock_begin:retry#0}"],
         setup: "stacks",
         bound: Bound::AtMost(8_000.0),
-        peers: &[("bpftrace-stack", "bpftrace, printf() and kstack")],
+        peers: &[
+            (
+                "least-retry-stack",
+                "the least program with bpf_get_stackid() and a record",
+            ),
+            ("bpftrace-stack", "bpftrace, printf() and kstack"),
+        ],
     },
     Spec {
         name: "event/check",
