@@ -1,6 +1,8 @@
 //! What the registers and the memory of a function hold at one point, and what they hold where
 //! several ways meet.
 
+use std::rc::Rc;
+
 use iced_x86::{Instruction, Register};
 
 use super::{
@@ -22,8 +24,8 @@ pub(super) struct Stored {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct State {
     registers: [ValueId; 16],
-    /// By address; what is not here holds what it held when the function was entered.
-    memory: Vec<(Address, Stored)>,
+    /// By address; what is not here holds what it held when the function was entered. Shared: most blocks leave it as it is.
+    memory: Rc<Vec<(Address, Stored)>>,
 }
 
 impl State {
@@ -33,7 +35,7 @@ impl State {
             std::array::from_fn(|number| values.number(Value::Initial(number as RegisterNumber)));
         Self {
             registers,
-            memory: Vec::new(),
+            memory: Rc::default(),
         }
     }
 
@@ -49,7 +51,7 @@ impl State {
         });
         Self {
             registers,
-            memory: Vec::new(),
+            memory: Rc::default(),
         }
     }
 
@@ -67,9 +69,10 @@ impl State {
             .memory
             .binary_search_by_key(&address, |&(address, _)| address)
         {
-            Ok(at) => self.memory[at].1 = stored,
+            Ok(at) if self.memory[at].1 == stored => {}
+            Ok(at) => Rc::make_mut(&mut self.memory)[at].1 = stored,
             Err(at) if self.memory.len() < MEMORY_LIMIT => {
-                self.memory.insert(at, (address, stored));
+                Rc::make_mut(&mut self.memory).insert(at, (address, stored));
             }
             Err(_) => {}
         }
@@ -82,11 +85,13 @@ impl State {
         let end = displacement.saturating_add_unsigned(bytes);
         let mut filled = |address| values.number(Value::Merge(Merged::Filled(call, address)));
         let start = self.memory.partition_point(|&(at, _)| at < address);
-        for (at, stored) in &mut self.memory[start..] {
-            if at.base != base || at.displacement >= end {
-                break;
+        let inside = |(at, _): &&(Address, Stored)| at.base == base && at.displacement < end;
+        let count = self.memory[start..].iter().take_while(inside).count();
+        if count > 0 {
+            let memory = Rc::make_mut(&mut self.memory);
+            for (at, stored) in &mut memory[start..start + count] {
+                stored.value = filled(*at);
             }
-            stored.value = filled(*at);
         }
         if bytes >= 4 && self.stored(address).is_none() {
             let value = filled(address);
@@ -175,31 +180,31 @@ impl State {
         });
         let first = &from[0].memory;
         if from[1..].iter().all(|state| state.memory == *first) {
-            let memory = first.clone();
+            let memory = Rc::clone(first);
             return Self { registers, memory };
         }
         let mut memory = Vec::with_capacity(first.len());
         let mut words = Words {
             from,
             next: vec![0; from.len()],
-            found: Vec::new(),
+            found: Vec::with_capacity(from.len()),
         };
+        let mut held = Vec::with_capacity(from.len());
         while let Some(address) = words.advance() {
             let place = Merged::Memory(block, address);
             let Some(bytes) = words.common_width(address) else {
                 continue;
             };
-            let value = match words.common_value() {
-                Some(value) => value,
-                None => meet(
-                    place,
-                    words.values(address, bytes, values).into_iter(),
-                    values,
-                ),
+            let value = if let Some(value) = words.common_value() {
+                value
+            } else {
+                words.values(address, bytes, values, &mut held);
+                meet(place, held.iter().copied(), values)
             };
             memory.push((address, Stored { value, bytes }));
         }
         memory.truncate(MEMORY_LIMIT);
+        let memory = Rc::new(memory);
         Self { registers, memory }
     }
 }
@@ -250,13 +255,13 @@ impl Words<'_> {
         is_common.then_some(first.value)
     }
 
-    /// What the word holds on each way.
-    fn values(&self, address: Address, bytes: u8, values: &mut Values) -> Vec<ValueId> {
-        let mut held = |stored: &Option<Stored>| match stored {
+    /// Puts into `held` what the word holds on each way.
+    fn values(&self, address: Address, bytes: u8, values: &mut Values, held: &mut Vec<ValueId>) {
+        held.clear();
+        held.extend(self.found.iter().map(|stored| match stored {
             Some(stored) => stored.value,
             None => values.number(Value::Load { address, bytes }),
-        };
-        self.found.iter().map(&mut held).collect()
+        }));
     }
 }
 
