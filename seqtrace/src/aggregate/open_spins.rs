@@ -33,11 +33,11 @@ pub(super) fn count(batch: &mut Batch, stacks: bool) {
             },
         ));
         let (event, edge) = (spin.event(*key), &spin.edge);
-        match edge.reason() {
-            Some(reason) => counters.unblamed[reason] += 1,
-            None => batch
-                .blames
-                .push((edge.key(&event.wait()), edge.value(&event.wait()))),
+        if let Some(reason) = edge.reason() {
+            counters.unblamed[reason] += 1;
+        } else {
+            let wait = event.wait();
+            batch.blames.push((edge.key(&wait), edge.value(&wait)));
         }
         if stacks {
             batch.stacks.push((

@@ -30,7 +30,7 @@ impl Places {
         loop {
             let layouts = (0..TRIES).map(|number| layout(bits, number));
             let found = layouts.filter_map(|layout| Self::with(addresses, layout));
-            if let Some((_, places)) = fewest_looks(found) {
+            if let Some((_, places)) = found.min_by_key(|(looks, _)| *looks) {
                 return places;
             }
             bits += 1;
@@ -77,20 +77,6 @@ fn layout(bits: u32, number: u64) -> SitePlaces {
         shift: u64::BITS - bits,
         reserved: 0,
     }
-}
-
-/// The first one with the fewest looks; none is better than one with no more than one for each site.
-fn fewest_looks(found: impl Iterator<Item = (u32, Places)>) -> Option<(u32, Places)> {
-    let mut best: Option<(u32, Places)> = None;
-    for (looks, places) in found {
-        if best.as_ref().is_none_or(|(fewest, _)| looks < *fewest) {
-            best = Some((looks, places));
-        }
-        if looks == 0 {
-            break;
-        }
-    }
-    best
 }
 
 #[cfg(test)]
